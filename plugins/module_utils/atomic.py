@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files that are there whole or not at all: temporary name in the same folder, fsync, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from typing import Any
+
+
+def write_bytes(path: str, content: bytes, mode: int = 0o600) -> None:
+    """Put `content` at `path` atomically. The folder is made (0700) if need be. Raises OSError; then nothing changed."""
+    folder = os.path.dirname(path) or "."
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".upkeep-tmp-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(folder)
+
+
+def write_text(path: str, content: str, mode: int = 0o600) -> None:
+    """`write_bytes` for UTF-8 text; names that are not UTF-8 pass through surrogateescape."""
+    write_bytes(path, content.encode("utf-8", "surrogateescape"), mode)
+
+
+def write_json(path: str, document: Any, mode: int = 0o600) -> None:
+    """`document` as indented JSON with a final newline, in the order of its keys (ASCII, so that any name survives)."""
+    write_bytes(path, (json.dumps(document, indent=2) + "\n").encode("ascii"), mode)
+
+
+def sync_folder(folder: str) -> None:
+    """Make a rename in `folder` durable. Some file systems refuse to fsync a folder; then it is as durable as they make it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
