@@ -12,7 +12,7 @@ from typing import Any
 
 
 def write_bytes(path: str, content: bytes, mode: int = 0o600) -> None:
-    """Put `content` at `path` atomically. The folder is made (0700) if need be. Raises OSError; then nothing changed."""
+    """Put `content` at `path` atomically, making the folder (0700) if need be. OSError: then nothing changed."""
     folder = os.path.dirname(path) or "."
     os.makedirs(folder, mode=0o700, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".upkeep-tmp-", dir=folder)
@@ -41,7 +41,7 @@ def write_json(path: str, document: Any, mode: int = 0o600) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Make a rename in `folder` durable. Some file systems refuse to fsync a folder; then it is as durable as they make it."""
+    """Make a rename in `folder` durable, as far as its file system lets a folder be fsynced."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):

@@ -1,0 +1,59 @@
+# Every target sets up what it needs. `make help` lists them.
+INVENTORY ?= inventories/local
+LIMIT     ?=
+ARGS      ?=
+PROJ      ?=
+
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+VENV = scripts/venv .venv
+PLAY = ansible-playbook -i $(INVENTORY) $(if $(LIMIT),--limit '$(LIMIT)') $(if $(PROJ),-e upkeep_project='$(PROJ)') $(ARGS)
+UPKEEP = .venv/bin/python -m upkeep
+
+.DEFAULT_GOAL := help
+.PHONY: help venv maintain backup-workflows restore-test patch-level audit report status doctor test lint docs clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv:
+	@$(VENV)
+
+maintain: venv ## the main job: back up, prove the restore, collect the patch level, audit, report
+	@$(PLAY) maintain.yml
+
+backup-workflows: venv ## back up the operation's own playbooks, roles and inventories
+	@$(PLAY) playbooks/backup.yml -e '{"backup_only": ["workflows"]}'
+
+restore-test: venv ## restore that backup into backups/restore_test and compare every entry
+	@$(PLAY) playbooks/restore_test.yml -e '{"restore_test_only": ["workflows"]}'
+
+patch-level: venv ## collect the patch level alone; changes no package
+	@$(PLAY) playbooks/patch.yml
+
+audit: venv ## collect the patch level, audit, write the audit documents
+	@$(PLAY) playbooks/audit.yml
+
+report: venv ## write report and documents anew from what is recorded
+	@$(PLAY) playbooks/report.yml
+
+status: venv ## where things stand, from the last evidence
+	@$(UPKEEP) status
+
+doctor: ## what this machine lacks for which command, and the line that installs it
+	@for python in .venv/bin/python python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
+	  if $$python -c '' 2>/dev/null; then exec $$python -m upkeep doctor; fi; \
+	done; echo "no Python found: install one (Debian: apt-get install python3 python3-venv)"; exit 1
+
+test: ## every check that this machine can run; says what it skipped and why
+	@scripts/venv .venv test && .venv/bin/python tests/run.py $(ARGS)
+
+lint: ## the quick checks alone
+	@scripts/venv .venv test && .venv/bin/python tests/run.py --only ruff,types,ansible-lint,changelog,docs
+
+docs: venv ## write the generated parts of the documents anew
+	@.venv/bin/python scripts/role_docs.py
+
+clean: ## remove what the targets installed and cached; evidence stays
+	rm -rf .venv .venv-* .cache .ansible .pytest_cache .mypy_cache .ruff_cache .coverage* build *.egg-info

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Write each role's table of variables into its README, from its argument_specs. `--check`: only say what is stale."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN = "<!-- variables: written by `make docs` from meta/argument_specs.yml -->"
+END = "<!-- end of variables -->"
+
+
+def text(value: object) -> str:
+    """A description as one Markdown line: Ansible's C(x) becomes `x`."""
+    joined = " ".join(value) if isinstance(value, list) else str(value)
+    return re.sub(r"\b[COVM]\((.+?)\)", r"`\1`", " ".join(joined.split())).replace("|", "\\|")
+
+
+def kind(spec: dict) -> str:
+    name = f"list of {spec['elements']}" if spec.get("elements") else spec.get("type", "str")
+    return f"{name}: {', '.join(map(str, spec['choices']))}" if "choices" in spec else name
+
+
+def rows(options: dict, prefix: str = "") -> list[str]:
+    lines = []
+    for name, spec in options.items():
+        default = "required" if spec.get("required") else f"`{spec['default']}`" if "default" in spec else ""
+        if "gates" in name and not default:
+            default = "see defaults/main.yml"
+        lines.append(f"| `{prefix}{name}` | {kind(spec)} | {default} | {text(spec['description'])} |")
+        lines += rows(spec.get("options", {}), prefix=f"{prefix}{name}[].")
+    return lines
+
+
+def section(specs: dict) -> str:
+    """The generated part: the entry points, then one table (every entry point of a role takes the same variables)."""
+    entries = [
+        f"- `{name}`: {text(spec['short_description'])}. {text(spec['description'])}" for name, spec in specs.items()
+    ]
+    options = next(iter(specs.values())).get("options", {})
+    table = ["| variable | type | default | what it does |", "|---|---|---|---|", *rows(options)]
+    return "\n".join([BEGIN, "", "Entry points:", "", *entries, "", *table, "", END])
+
+
+def main() -> int:
+    stale = []
+    for spec_file in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
+        readme = spec_file.parent.parent / "README.md"
+        specs = yaml.safe_load(spec_file.read_text())["argument_specs"]
+        before = readme.read_text()
+        if BEGIN in before:
+            above, _, rest = before.partition(BEGIN)
+            below = rest.partition(END)[2]
+        else:
+            above, below = f"{before.rstrip()}\n\n## Variables\n\n", "\n"
+        after = above + section(specs) + below
+        if after != before:
+            stale.append(str(readme.relative_to(ROOT)))
+            if "--check" not in sys.argv:
+                readme.write_text(after)
+    if "--check" in sys.argv and stale:
+        print(f"stale: {', '.join(stale)}; run `make docs`")
+        return 1
+    print(f"{'stale' if '--check' in sys.argv else 'written'}: {len(stale)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

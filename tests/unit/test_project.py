@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What must agree across files of the project itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(name: str):
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+def test_one_version_everywhere():
+    galaxy = load("galaxy.yml")["version"]
+    code = re.search(r'VERSION = "(.+)"', (ROOT / "plugins/module_utils/version.py").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert code and galaxy == code.group(1) == project
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/schemas").glob("*.json")), ids=lambda path: path.name)
+def test_schemas_are_schemas_named_for_their_file(path):
+    schema = json.loads(path.read_text())
+    Draft202012Validator.check_schema(schema)
+    assert schema["$id"].split("/")[0] == f"upkeep.{path.stem}"
+
+
+def test_every_module_is_in_the_action_group():
+    group = {name.split(".")[-1] for name in load("meta/runtime.yml")["action_groups"]["upkeep"]}
+    assert group == {path.stem for path in (ROOT / "plugins/modules").glob("*.py")}
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir()))
+def test_role_variables_carry_its_name_and_are_specified(role):
+    defaults = load(f"roles/{role}/defaults/main.yml") or {}
+    specs = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
+    specified = set().union(*(spec.get("options", {}) for spec in specs.values()))
+    for name in defaults:
+        assert name.startswith((f"{role}_", f"__{role}_"))
+        assert name.startswith("__") or name in specified, f"{name} is not in argument_specs"
+    for spec in specs.values():
+        for name, option in spec.get("options", {}).items():
+            if "default" in option and "{{" not in str(defaults.get(name)):
+                assert defaults[name] == option["default"], name
+
+
+def test_the_sets_of_both_roles_have_the_same_options():
+    backup = load("roles/backup/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    restore = load("roles/restore_test/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert backup["backup_sets"]["options"] == restore["restore_test_sets"]["options"]
+
+
+def test_host_side_code_imports_no_controller_side_code():
+    for path in [*(ROOT / "plugins/modules").glob("*.py"), *(ROOT / "plugins/module_utils").glob("**/*.py")]:
+        text = path.read_text()
+        assert "plugin_utils" not in text, path
+        if "module_utils" in path.parts:
+            assert not re.search(r"^\s*(import|from) ansible\b", text, re.M), path

@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""`python -m upkeep <command>`: what an operator asks without starting a run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="upkeep", description="Maintenance with proof: the operator's command.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    status = commands.add_parser("status", help="where things stand, from the last evidence")
+    status.add_argument("--home", help="the folder that holds the evidence; by default this clone, else UPKEEP_HOME")
+    commands.add_parser("doctor", help="what this machine lacks for which command, and the line that installs it")
+    options = parser.parse_args(argv)
+    # Imported on demand: doctor must run on a machine that has nothing but a Python yet.
+    if options.command == "doctor":
+        from upkeep import doctor
+
+        return doctor.run()
+    from upkeep import status as status_command
+
+    return status_command.run(options.home)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
