@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where things stand, from the last evidence: reads `reports/report.json` and contacts nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "collections"))
+
+from ansible_collections.proven.upkeep.plugins.module_utils import times  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils import interrupted, runs  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, plural  # noqa: E402
+
+_COLOURS = {"ok": "green", "failed": "red", "unknown": "yellow", "incomplete": "red", "skipped": "dim"}
+
+
+def run(home: str | None) -> int:
+    """Print where things stand. 1 if there is nothing to read yet, 0 otherwise: a look is not a gate."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        folder = homes.resolve(home).path
+    except UpkeepError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    try:
+        report = json.loads((folder / "reports/report.json").read_bytes())
+    except FileNotFoundError:
+        print(f"no report in {folder / 'reports'} yet: run `make maintain` first", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as problem:
+        print(f"{folder / 'reports/report.json'} cannot be read ({problem}): run `make report`", file=sys.stderr)
+        return 1
+    now = times.now()
+    for line in headline(report, now):
+        console.print(line)
+    console.print(hosts_table(report, now))
+    for name, value in facts(report, now):
+        console.print(f"  {name:18} {escape(value)}")
+    newest = next(iter(runs.newest_first(folder)), None)
+    if newest is not None and newest.run_id != report["run"]["run_id"]:
+        console.print(
+            f"  {'newer run':18} {escape(newest.run_id)} is {_state(folder, newest)}; `make report` takes it in"
+        )
+    console.print(f"  {'next scheduled run':18} {escape(next_scheduled())}")
+    return 0
+
+
+def headline(report: Mapping[str, Any], now: datetime) -> list[str]:
+    """The verdict of the last report, in two lines."""
+    fleet, failures = report["fleet"], report["run"]["failures"]
+    state = f"{plural(len(failures), 'failure')}" if failures else "nothing failed"
+    return [
+        f"[bold]{escape(report['project'])}[/]: run {escape(report['run']['run_id'])}, {_ago(report['generated'], now)}: "
+        f"{state}, gates {report['verdict']}, {fleet['observed']} of {plural(fleet['targeted'], 'host')} observed",
+        *(f"  [red]{escape(failure['message'])}[/]" for failure in failures[:5]),
+    ]
+
+
+def hosts_table(report: Mapping[str, Any], now: datetime) -> Table:
+    """A row a host: status, last proof, what is pending, reboot."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="dim")
+    for column in ("host", "status", "last proof", "pending", "security", "reboot"):
+        table.add_column(column)
+    proofs = _proofs_by_host(report)
+    for host in report["hosts"]:
+        patch, proof = host["patch"], proofs.get(host["name"])
+        reboot = {True: "due", False: "no", None: "?"}[patch["reboot_required"]]
+        colour = _COLOURS.get(host["status"], "")
+        table.add_row(
+            escape(host["name"]),
+            f"[{colour}]{host['status']}[/]" if colour else host["status"],
+            _ago(proof, now) if proof else "never",
+            amount(patch["pending"]),
+            amount(patch["security"]),
+            reboot,
+        )
+    return table
+
+
+def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
+    """What is not a host's: the oldest unproven backup, criticals, what is due."""
+    unproven = [entry for entry in report["backups"] if entry["in_scope"] and not entry["proven"]]
+    oldest = max(unproven, key=lambda entry: entry["age_s"] or float("inf"), default=None)
+    critical = report["vulnerabilities"]["critical"]
+    because = report.get("unknown_because", {})
+    return [
+        (
+            "oldest unproven",
+            f"{oldest['backup']} on {oldest['host']}: {'; '.join(oldest['problems'])}" if oldest else "none",
+        ),
+        (
+            "pending criticals",
+            amount(critical) if critical is not None else f"unknown: {because.get('vulnerabilities.critical', '?')}",
+        ),
+        ("next due", next_due(report, now) or f"unknown: {because.get('sla.breached', 'no due times are kept')}"),
+    ]
+
+
+def next_due(report: Mapping[str, Any], now: datetime) -> str | None:
+    """The finding that is due first, where findings have due times."""
+    dated = [finding for finding in report["findings"] if finding.get("due")]
+    if not dated:
+        return None
+    first = min(dated, key=lambda finding: finding["due"])
+    return f"{first['title']} on {first['asset']}, due {first['due']}"
+
+
+def next_scheduled() -> str:
+    """The next run that a systemd timer of this machine named upkeep* starts."""
+    if not shutil.which("systemctl"):
+        return "none seen: no systemd timers on this machine"
+    try:
+        done = subprocess.run(
+            ["systemctl", "list-timers", "upkeep*", "--no-legend", "--no-pager"],
+            capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return "none seen: systemd did not answer"
+    return done.stdout.splitlines()[0].strip() if done.stdout.strip() else "none: no systemd timer named upkeep*"
+
+
+def _proofs_by_host(report: Mapping[str, Any]) -> dict[str, str]:
+    """host -> when its newest successful drill ended."""
+    newest: dict[str, str] = {}
+    for entry in report["backups"]:
+        proof = entry["last_restore"]
+        if entry["proven"] and proof and proof["finished"] > newest.get(entry["host"], ""):
+            newest[entry["host"]] = proof["finished"]
+    return newest
+
+
+def _ago(when: str, now: datetime) -> str:
+    return f"{duration((now - times.parse(when)).total_seconds() * 1000)} ago"
+
+
+def _state(folder: Path, newest: runs.Run) -> str:
+    killed = newest.state == "running" and not interrupted.lives(folder, newest)
+    return "interrupted" if killed else newest.state
