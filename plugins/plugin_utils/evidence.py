@@ -17,7 +17,7 @@ from .runs import Run
 
 
 def place(home: Path, host: str, name: str) -> Path:
-    """Where a set's evidence is: `backups/` for the controller's own `workflows`, else `backups/hosts/<host>/<set>/`."""
+    """A set's evidence: `backups/` for the controller's own `workflows`, else `backups/hosts/<host>/<set>/`."""
     if (host, name) == (CONTROLLER_HOST, WORKFLOWS):
         return home / "backups"
     return home / "backups" / "hosts" / names.encode(host) / names.encode(name)
@@ -41,7 +41,7 @@ def publish(home: Path, observation: Observation, run: Run) -> list[Path]:
 
 
 def sets(home: Path) -> Iterator[tuple[str, str]]:
-    """Every (host, set) that has evidence, `workflows` first, then by folder. Shortened names stand as their folders."""
+    """Every (host, set) that has evidence: `workflows` first, then by folder."""
     top = home / "backups"
     if (top / "last_success.json").exists() or (top / "last_restore.json").exists():
         yield CONTROLLER_HOST, WORKFLOWS

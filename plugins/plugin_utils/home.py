@@ -72,7 +72,7 @@ def _absolute(text: str, cwd: Path) -> Path:
 
 
 def refuse_installed_collection(path: Path) -> None:
-    """Raises UpkeepError `home_in_collection` inside an installed collection, where an upgrade would delete evidence."""
+    """Raises UpkeepError `home_in_collection` inside an installed collection: an upgrade would delete evidence."""
     real = path.resolve()
     for folder in (real, *real.parents):
         if folder.parent.parent.name == "ansible_collections" and (folder / "MANIFEST.json").exists():

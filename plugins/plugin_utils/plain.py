@@ -3,7 +3,8 @@
 """The border between Ansible's values and plain data.
 
 ansible-core 2.19 and newer tag strings, containers and numbers with their origin: subclasses of the built-in types,
-some of them lazily templated. Everything behind the border is exactly `dict`, `list`, `str`, `int`, `float`, `bool` or None.
+some of them lazily templated. Everything behind the border is exactly `dict`, `list`, `str`, `int`, `float`, `bool`
+or None.
 """
 
 from __future__ import annotations
