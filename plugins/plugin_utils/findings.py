@@ -142,7 +142,7 @@ def _manager(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         yield {
             "check_id": "stale_metadata",
             "subject": name,
-            "title": f"Package lists are stale (refreshed {metadata.get('refreshed_at') or 'never'}): more may be pending",
+            "title": f"Package lists are stale, refreshed {metadata.get('refreshed_at') or 'never'}: more may be due",
             "evidence": [{"refreshed_at": metadata.get("refreshed_at"), "refresh_ok": metadata.get("refresh_ok")}],
         }
     if repositories is not None and not any(entry.get("security") and entry.get("enabled") for entry in repositories):

@@ -95,7 +95,8 @@ def _evaluate_one(gate: Gate, report: Mapping[str, Any]) -> dict[str, Any]:
         reason = _why_unknown(gate.query, report) or f"{gate.query} found {what}"
     return {
         "id": gate.id, "title": gate.title, "query": gate.query, "op": gate.op, "value": gate.value,
-        "owner": gate.owner, "observed": observed, "status": status, "reason": reason, "evidence": [f"{REPORT}: {gate.query}"],
+        "owner": gate.owner, "observed": observed, "status": status, "reason": reason,
+        "evidence": [f"{REPORT}: {gate.query}"],
     }  # fmt: skip
 
 

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
@@ -15,6 +16,8 @@ FOLDERS = ("backups", "audits", "reports", "runs", "state")
 # A folder that holds this file is evidence: the archive engine leaves it out of every backup set.
 MARKER = ".upkeep-evidence"
 _MARKER_TEXT = "Upkeep keeps evidence in this folder; a folder with this file in it is never part of a backup set.\n"
+
+_LOOKUP = "proven.upkeep.home"
 
 # plugins/plugin_utils/home.py: the collection's root is three levels up, behind the link of the in-place layout.
 _COLLECTION_ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +47,14 @@ def resolve(
     home = _choose(variable, environ.get("UPKEEP_HOME"), cwd, collection_root)
     refuse_installed_collection(home.path)
     return home
+
+
+def explicit(variables: Mapping[str, Any], template: Callable[[str], Any]) -> str | None:
+    """The variable `upkeep_home` as `template` gives it, unless it is set to the lookup that asks for it."""
+    raw = variables.get("upkeep_home")
+    if raw is None or _LOOKUP in str(raw):
+        return None
+    return str(template("upkeep_home") or "") or None
 
 
 def is_clone(root: Path) -> bool:

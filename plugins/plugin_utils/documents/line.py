@@ -56,7 +56,8 @@ def _content(data: Mapping[str, Any]) -> str:
 def _restore(data: Mapping[str, Any], part: Part) -> str:
     verified, expected = data.get("files_verified"), data.get("files_expected")
     share = "" if verified == expected else f" of {amount(expected)}"
-    return f"{amount(verified)}{share} entries verified, {size(data.get('bytes_verified'))} in {duration(part.duration_ms)}"
+    content = f"{amount(verified)}{share} entries verified, {size(data.get('bytes_verified'))}"
+    return f"{content} in {duration(part.duration_ms)}"
 
 
 def _patch_level(data: Mapping[str, Any], part: Part) -> str:

@@ -224,7 +224,7 @@ def _package_managers(report: Mapping[str, Any]) -> list[str]:
 
 def _troubles(patch: Mapping[str, Any]) -> Iterable[str]:
     if patch["metadata_stale"]:
-        yield f"package lists are stale (refreshed {patch['refreshed_at'] or 'never'}): more may be pending than is shown"
+        yield f"package lists are stale (refreshed {patch['refreshed_at'] or 'never'}): more may be pending"
     if patch["security_repository"] is False:
         yield "no security repository is enabled: no security update can be seen, which is not the same as none"
     if patch["interrupted"]:

@@ -34,7 +34,7 @@ _PROOF = (
 
 
 def backup_entries(home: Path, gathered: Gathered, now: datetime) -> list[dict[str, Any]]:
-    """`backups[]`: the controller's `workflows` first, then by host and set. `in_scope` are the run's targets and that."""
+    """`backups[]`: `workflows` first, then by host and set. `in_scope` are it and the sets of targets."""
     backups, drills = _outcomes(gathered.own, "backup"), _outcomes(gathered.own, "restore_test")
     every = dict.fromkeys([*evidence.sets(home), *backups, *drills])
     entries = [

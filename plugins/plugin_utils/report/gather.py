@@ -39,7 +39,7 @@ _NEVER = Seen(None, "never: no run has recorded this", None, False)
 
 
 def gather(home: Path, run: runs.Run) -> Gathered:
-    """Read the run folder for `run`. A phase that was expected and is missing is `unknown`; it is never carried over."""
+    """Read the run folder for `run`. A phase that was expected and is missing is `unknown`, never carried over."""
     gathered = Gathered(run)
     gathered.own = {(seen.host, seen.phase): seen for seen in observations.all_seen(home, run.run_id)}
     earlier = [other for other in runs.newest_first(home) if _is_before(other, run)]
