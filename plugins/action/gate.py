@@ -32,7 +32,7 @@ class ActionModule(UpkeepAction):
         """Summary, gates, verdict, exit."""
         if self.check:
             say(["", "Check mode: nothing was changed and nothing was recorded."])
-            return {"verdict": None, "failures": [], "gates": []}
+            return {"verdict": None, "gates": []}
         home = self.home()
         in_report = arguments["mode"] == "report"
         report = self._written(home) if in_report else self._of_this_run(home)
@@ -46,8 +46,10 @@ class ActionModule(UpkeepAction):
         enforced = missed if in_report and arguments["gates_enforce"] else []
         failures = [*broken, *(_gate_failure(gate) for gate in enforced)]
         runs.close_run(home, run_id, failures, ok=not failures)
-        result = {"verdict": report["verdict"], "failures": failures, "gates": report["gates"]}
-        return {**result, **_failed(broken, enforced)}
+        if failures:
+            # All of it was just printed, and is in run.json: the error itself stays one line.
+            return _failed(broken, enforced)
+        return {"verdict": report["verdict"], "gates": report["gates"]}
 
     def _of_this_run(self, home: Path) -> dict[str, Any]:
         run = self.current_run(home)
@@ -108,7 +110,5 @@ def _failed(broken: Sequence[Mapping[str, Any]], missed: Sequence[Mapping[str, A
         first = printable(broken[0]["message"])
         more = f" (and {plural(len(broken) - 1, 'more failure')})" if len(broken) > 1 else ""
         return {"failed": True, "error_code": "run_failed", "msg": f"{first}{more}"}
-    if missed:
-        names = ", ".join(f"{gate['id']} ({gate['status']})" for gate in missed)
-        return {"failed": True, "error_code": "gates_failed", "msg": f"gates that do not pass: {names}"}
-    return {}
+    names = ", ".join(f"{gate['id']} ({gate['status']})" for gate in missed)
+    return {"failed": True, "error_code": "gates_failed", "msg": f"gates that do not pass: {names}"}

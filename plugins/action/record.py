@@ -10,10 +10,12 @@ from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, observations, outcome, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, say, tool
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.line import lines
-from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation
+from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation, Part
 from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 
+_CHECK_FAILED = "check_failed"
 _WIDEST_HOST = 24
+_NOTHING_DONE = ("no_data: ", "nothing_verified: ", "incomplete: ", "censored: ")
 
 
 class ActionModule(UpkeepAction):
@@ -30,6 +32,10 @@ class ActionModule(UpkeepAction):
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Write the observation and its evidence; in check mode, show it and fail where it is a failure."""
+        result = arguments["result"]
+        if self.check and isinstance(result, dict) and result.get("error_code") == _CHECK_FAILED:
+            # A rescue after this action itself failed: all was said already.
+            return {"recorded": False, "failed": True, "msg": result.get("msg"), "error_code": _CHECK_FAILED}
         observation = self._observe(arguments)
         home = self.home()
         run = self.current_run(home)
@@ -40,8 +46,8 @@ class ActionModule(UpkeepAction):
         say(lines(observation, self._host_width(observation.host)))
         told = {"recorded": not self.check, "status": observation.status, "reason": observation.reason}
         if self.check:
-            failed = observation.status not in ("ok", "skipped")
-            return {**told, "failed": True, "msg": observation.reason, "error_code": "check_failed"} if failed else told
+            failed = observation.status in ("failed", "unknown")
+            return {**told, "failed": True, "msg": observation.reason, "error_code": _CHECK_FAILED} if failed else told
         if run is None:
             opening = self.opening([observation.phase], [observation.host])
             run = runs.open_run(home, observation.run_id, observation.project, opening)
@@ -54,6 +60,8 @@ class ActionModule(UpkeepAction):
         host = arguments["host"] or self.inventory_name()
         own = host == self.inventory_name()
         parts, as_list = outcome.parts_of(phase, arguments["result"], arguments["name"])
+        if self.check:
+            parts = [_predicted(part) for part in parts]
         targets = {each.get("name"): each for each in arguments["sets"]}
         for part in parts:
             if phase == "restore_test" and isinstance(part.data, dict) and part.name in targets:
@@ -82,6 +90,13 @@ class ActionModule(UpkeepAction):
     def _host_width(self, host: str) -> int:
         names = plain(self.vars.get("ansible_play_hosts_all")) or []
         return min(max(len(name) for name in [*names, host]), _WIDEST_HOST)
+
+
+def _predicted(part: Part) -> Part:
+    """In check mode a module that did nothing has nothing to show; that is no failure."""
+    if (part.reason or "").startswith(_NOTHING_DONE):
+        return Part(part.name, "skipped", "check mode: nothing was done", part.duration_ms, part.changed, part.data)
+    return part
 
 
 def _times(parts: list[Any]) -> tuple[str, str]:

@@ -56,7 +56,9 @@ class ActionModule(UpkeepAction):
                 raise UpkeepError("no_such_run", f"there is no run {wanted} in {home / 'runs'}.", run_id=wanted)
             return run
         newest = runs.newest_first(home)
-        run = self.current_run(home) or (newest[0] if newest else None)
+        # Another process's run that still goes on has not seen all that it will see.
+        ended = [run for run in newest if run.state != "running"]
+        run = self.current_run(home) or next(iter(ended or newest), None)
         if run is None:
             raise UpkeepError("nothing_recorded", f"{home / 'runs'} holds no run: there is nothing to report on.")
         return run

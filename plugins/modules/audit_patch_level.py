@@ -12,8 +12,8 @@ short_description: Audit the recorded patch level of a host
 version_added: "0.1.0"
 author: The Upkeep maintainers (@proven)
 description:
-  - Turns the patch level that this run recorded of the host into findings, such as pending security updates, reboots due, stale
-    package lists, or a host without a security repository.
+  - Turns the patch level that this run recorded of the host into findings, such as pending security updates, reboots
+    due, stale package lists, or a host without a security repository.
   - Where this run did not set out to collect the patch level, the last recorded one is audited, if it is young enough.
   - Where there is none to audit, the engine is unknown, never clean.
   - An action plugin that runs on the controller; it makes no connection to the host.
@@ -60,7 +60,8 @@ data:
       elements: dict
       sample: [{name: patch, status: ok, reason: null, findings: 2}]
     findings:
-      description: What was found, each with C(fingerprint), C(check_id), C(subject), C(title), C(severity), C(owner), C(evidence).
+      description: What was found, each with C(fingerprint), C(check_id), C(subject), C(title), C(severity), C(owner),
+        C(evidence).
       type: list
       elements: dict
       sample: [{check_id: reboot_due, subject: host, title: Reboot due}]

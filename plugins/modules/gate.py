@@ -13,8 +13,8 @@ version_added: "0.1.0"
 author: The Upkeep maintainers (@proven)
 description:
   - Prints what was backed up and proven, what is pending, what failed and where to look, and the gates.
-  - Fails, whatever the policy, when a targeted host was not observed, a backup or a restore failed or is incomplete, or a patch
-    level or an audit failed.
+  - Fails, whatever the policy, when a targeted host was not observed, a backup or a restore failed or is incomplete,
+    or a patch level or an audit failed.
   - Fails when a gate does not pass, if O(gates_enforce) says so.
   - Writes into C(run.json) how the run ended.
   - An action plugin that runs on the controller; it makes no connection to the host.
@@ -22,8 +22,8 @@ options:
   mode:
     description:
       - V(report) judges by the report that M(proven.upkeep.report) wrote, with its gates.
-      - V(run) judges by this run's observations alone, for a run of a single phase. After drills it prints C(Restore OK), or
-        C(Restore FAILED) and why.
+      - V(run) judges by this run's observations alone, for a run of a single phase. After drills it prints C(Restore
+        OK), or C(Restore FAILED) and why.
     type: str
     choices: [run, report]
     default: report
@@ -57,18 +57,12 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description: What the gates come to. One of C(pass), C(fail), C(unknown).
-  returned: always
+  returned: success
   type: str
   sample: pass
-failures:
-  description: What failed the run, each with C(message), and C(file) where there is one to look into.
-  returned: always
-  type: list
-  elements: dict
-  sample: [{host: web1, phase: backup, message: "host web1: backup etc failed: no_space: 4 MB are free"}]
 gates:
   description: The gates with what was observed.
-  returned: always
+  returned: success
   type: list
   elements: dict
   sample: [{id: coverage, observed: 100.0, status: pass}]

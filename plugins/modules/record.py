@@ -12,12 +12,12 @@ short_description: Record what a phase saw on a host
 version_added: "0.1.0"
 author: The Upkeep maintainers (@proven)
 description:
-  - Writes an observation under C(runs/<run_id>/hosts/) from the registered result of a task, whatever became of it, so that an
-    unreachable host or a module that died is seen as such.
+  - Writes an observation under C(runs/<run_id>/hosts/) from the registered result of a task, whatever became of it, so
+    that an unreachable host or a module that died is seen as such.
   - Of a result only its C(data), its message and its error code are kept, never its invocation or output.
-  - For the phase V(backup) it also advances C(last_success.json) of each set that was backed up completely; for V(restore_test)
-    it writes C(last_restore.json) and appends a proof to the chain in C(backups/proofs/). The evidence of the controller's own
-    set C(workflows) is in C(backups/), that of any other set in C(backups/hosts/<host>/<set>/).
+  - For the phase V(backup) it also advances C(last_success.json) of each set that was backed up completely; for
+    V(restore_test) it writes C(last_restore.json) and appends a proof to the chain in C(backups/proofs/). The evidence
+    of the controller's own set C(workflows) is in C(backups/), that of any other set in C(backups/hosts/<host>/<set>/).
   - Prints one line for each set.
   - An action plugin that runs on the controller; it makes no connection to the host.
 options:
@@ -35,13 +35,14 @@ options:
     type: str
   name:
     description:
-      - Tells recordings of the same host and phase apart. A later recording of the same name replaces what an earlier one said.
+      - Tells recordings of the same host and phase apart. A later recording of the same name replaces what an earlier
+        one said.
       - Names the set of a result that does not say it itself.
     type: str
   sets:
     description: >-
-      The sets that were drilled, each with C(name) and, in seconds, C(rpo_target) and C(rto_target), for results that are not of
-      a loop over them.
+      The sets that were drilled, each with C(name) and, in seconds, C(rpo_target) and C(rto_target), for results that
+      are not of a loop over them.
     type: list
     elements: dict
     default: []
@@ -110,8 +111,8 @@ evidence:
   elements: str
   sample: [/srv/upkeep/backups/last_success.json]
 error_code:
-  description: What went wrong, for programs. One of C(bad_phase), C(bad_run_id), C(check_failed), C(home_in_collection),
-    C(home_unwritable).
+  description: What went wrong, for programs. One of C(bad_phase), C(bad_run_id), C(check_failed),
+    C(home_in_collection), C(home_unwritable).
   returned: failure
   type: str
   sample: home_unwritable

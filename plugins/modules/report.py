@@ -13,8 +13,8 @@ version_added: "0.1.0"
 author: The Upkeep maintainers (@proven)
 description:
   - First marks runs that were killed as interrupted, and what they did not record as unknown.
-  - Then builds C(reports/report.json) from the run folder and the evidence, renders C(audits/security.md) from it, and evaluates
-    the gates. It does not fail by what it reports; M(proven.upkeep.gate) does.
+  - Then builds C(reports/report.json) from the run folder and the evidence, renders C(audits/security.md) from it, and
+    evaluates the gates. It does not fail by what it reports; M(proven.upkeep.gate) does.
   - A phase that this run did not set out to do is told from the last run that did, with its run id and age.
   - An action plugin that runs on the controller; it makes no connection to the host.
 options:

@@ -12,15 +12,16 @@ short_description: Open a maintenance run
 version_added: "0.1.0"
 author: The Upkeep maintainers (@proven)
 description:
-  - Writes C(runs/<run_id>/run.json) under C(upkeep_home) with the hosts and phases that the run sets out to observe, so that
-    what was not observed, or a run that was killed, shows.
+  - Writes C(runs/<run_id>/run.json) under C(upkeep_home) with the hosts and phases that the run sets out to observe,
+    so that what was not observed, or a run that was killed, shows.
   - The phases are narrowed to those that the tags of the run leave. Where none is left, no run is opened.
   - Opening a run that is open already, in the same process or with the same run id in another, adds to it.
   - Neither arguments nor extra variables are written down, since they can hold secrets.
   - An action plugin that runs on the controller; it makes no connection to the host.
 options:
   phases:
-    description: What the run sets out to observe on every host, such as V(backup), V(restore_test), V(patch_level), V(audit).
+    description: What the run sets out to observe on every host, such as V(backup), V(restore_test), V(patch_level),
+      V(audit).
     type: list
     elements: str
     required: true

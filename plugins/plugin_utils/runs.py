@@ -128,10 +128,13 @@ def open_run(home: Path, run_id: str, project: str, opening: Opening) -> Run:
 
 
 def close_run(home: Path, run_id: str, failures: Sequence[Mapping[str, Any]], ok: bool) -> Run | None:
-    """Write down how the run ended. A run that was found interrupted stays so: its process did not judge it."""
+    """Write down how the run ended, unless another process is at it.
+
+    A run that was found interrupted stays so: its own process did not judge it.
+    """
     with locks.exclusive(folder(home, run_id) / ".lock"):
         run = load(home, run_id)
-        if run is None:
+        if run is None or (run.state == "running" and run.pid_started != processes.main_process().identity):
             return None
         if run.state == "running":
             run.state, run.finished = "finished", times.iso(times.now())

@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .text import printable
 
-_ESCAPED = str.maketrans(
-    {character: f"\\{character}" for character in "\\`*_[]|"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-)
+# Within a word an underscore is no markup.
+_MARKUP = re.compile(r"[\\`*\[\]|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def cell(value: Any) -> str:
     """`value` as text that Markdown and HTML leave alone, on one line; nothing for None."""
-    return "" if value is None else printable(value).translate(_ESCAPED)
+    if value is None:
+        return ""
+    return _MARKUP.sub(r"\\\g<0>", printable(value)).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:

@@ -24,8 +24,8 @@ def render(report: Mapping[str, Any]) -> str:
     """The document of a report (upkeep.report/1)."""
     sections = (
         _top(report),
-        _failures(report),
         _not_seen(report),
+        _failures(report),
         _security(report),
         _pending(report),
         _restarts(report),
@@ -50,8 +50,8 @@ def _top(report: Mapping[str, Any]) -> list[str]:
         "",
         *bullets(
             [
-                ("Gates", report["verdict"]),
                 ("Not seen", f"{len(unseen)} of {plural(fleet['targeted'], 'host')}" + _names(unseen)),
+                ("Gates", report["verdict"]),
                 ("Failed", amount(len(run["failures"]))),
                 ("Security updates", _security_words(report)),
                 ("Other updates", _others_words(figures)),

@@ -79,14 +79,29 @@ def failures(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """What failed or was not seen, each with the file to look into."""
     if not found:
         return []
-    lines = ["", f"Failed ({len(found)}):"]
-    for failure in found[:_SHOWN]:
-        lines.append(f"  {printable(failure['message'])}")
-        if failure["file"]:
-            lines.append(f"    look into {failure['file']}")
-    if len(found) > _SHOWN:
-        lines.append(f"  and {amount(len(found) - _SHOWN)} more")
+    told = list(_told_once(found))
+    lines = ["", "Failed:"]
+    for message, file in told[:_SHOWN]:
+        lines.append(f"  {printable(message)}")
+        if file:
+            lines.append(f"    look into {file}")
+    if len(told) > _SHOWN:
+        lines.append(f"  and {amount(len(told) - _SHOWN)} more")
     return lines
+
+
+def _told_once(found: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, str | None]]:
+    """One line for the phases of a host that were not observed for the same reason."""
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for number, failure in enumerate(found):
+        alike = failure["status"] == "unknown" and failure["set"] is None
+        groups.setdefault((failure["host"], failure["reason"]) if alike else number, []).append(failure)
+    for group in groups.values():
+        message, first = group[0]["message"], group[0]
+        if len(group) > 1:
+            phases = ", ".join(failure["phase"] for failure in group)
+            message = f"host {first['host']} was not observed in {phases}: {first['reason']}"
+        yield message, first["file"]
 
 
 def gate_table(report: Mapping[str, Any]) -> list[str]:
