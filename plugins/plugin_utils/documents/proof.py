@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A restore proof for an auditor to read, ending in its own sha256.
+
+What it tells follows what auditors ask for (NIST SP 800-53 CP-9(1), CP-9(2); ISO/IEC 27001 A.8.13; SOC 2 A1.2, A1.3):
+the identity of the test, the backup and the hosts, the scope, what was compared and what was not, RPO and RTO against
+their targets, the verdict and its exceptions, and who ran it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from .text import amount, duration, printable, size
+
+_CHAIN_NOTE = """\
+This proof names the one before it, so a lost or altered proof shows when the chain is checked. The chain does not stop
+someone who can rewrite every proof: keep the last line of it where they cannot."""
+_OWN = "sha256 of the text above: "
+_RECORD = "sha256 of the record:     "
+_SHOWN = 50
+_VERDICTS = {
+    "ok": "PASSED: every entry in scope was restored and is what the manifest says",
+    "incomplete": "INCOMPLETE: what was compared is right, but not all was compared",
+    "failed": "FAILED: the backup did not restore as it should",
+}
+
+
+def text(document: dict[str, Any], record: str, record_sha256: str) -> str:
+    """`document` (upkeep.restore/1) as text; `record` is the name of its JSON file, `record_sha256` that file's."""
+    body = "\n".join(
+        [*_head(document), *_scope(document), *_measured(document), *_verdict(document), *_chain(document, record)]
+    )
+    body = f"{body}\n{_RECORD}{record_sha256}\n"
+    return f"{body}{_OWN}{_sha256(body)}\n"
+
+
+def is_intact(content: str, record_sha256: str | None) -> bool:
+    """Whether `content` still ends in its own sha256 and names its record's."""
+    body, found, own = content.rpartition(_OWN)
+    return bool(found) and own == f"{_sha256(body)}\n" and body.endswith(f"{_RECORD}{record_sha256}\n")
+
+
+def _sha256(body: str) -> str:
+    return hashlib.sha256(body.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _head(document: dict[str, Any]) -> list[str]:
+    ran_by = document.get("ran_by") or {}
+    tool = document.get("tool") or {}
+    return [
+        f"RESTORE PROOF  {document.get('status', 'failed').upper()}",
+        "",
+        _row("Project", document.get("project")),
+        _row("Backup of", f"{document.get('host')}, set {document.get('backup')}"),
+        _row("Asset", document.get("asset")),
+        _row("Archive", document.get("archive")),
+        _row("Archive sha256", document.get("archive_sha256")),
+        _row("Archive created", document.get("archive_created")),
+        _row("Drill started", document.get("started")),
+        _row("Drill finished", document.get("finished")),
+        _row("Run", document.get("run_id")),
+        _row("Ran by", f"{ran_by.get('user') or 'unknown'} on {ran_by.get('controller') or 'unknown'}"),
+        _row("Tool", ", ".join(f"{name} {version}" for name, version in tool.items())),
+    ]
+
+
+def _scope(document: dict[str, Any]) -> list[str]:
+    scope = document.get("scope") or {}
+    sample = scope.get("sample")
+    paths = scope.get("paths")
+    return [
+        "",
+        "WHAT WAS COMPARED",
+        _row("Mode", scope.get("mode")),
+        _row("Paths", ", ".join(map(str, paths)) if paths else "all"),
+        _row(
+            "Sample",
+            f"part {sample.get('part')} of {sample.get('of')}" if isinstance(sample, dict) else "none, all entries",
+        ),
+        _row(
+            "Coverage",
+            None if scope.get("coverage_pct") is None else f"{scope['coverage_pct']} % of the archive's entries",
+        ),
+        _row(
+            "Entries",
+            f"{amount(document.get('files_verified'))} verified of {amount(document.get('files_expected'))} expected",
+        ),
+        _row("Bytes", size(document.get("bytes_verified"))),
+        *_checks(document.get("checks") or []),
+        "",
+        "WHAT WAS NOT",
+        *(_listed(document.get("not_checked") or [], "not checked") or ["  nothing was left out of the scope above"]),
+    ]
+
+
+def _checks(checks: list[Any]) -> list[str]:
+    rows = []
+    for check in checks:
+        if isinstance(check, dict):
+            verdict = "passed" if check.get("ok") else f"FAILED, rc {check.get('rc')}"
+            rows.append(_row("Check", f"{check.get('name')}: {verdict}"))
+    return rows
+
+
+def _measured(document: dict[str, Any]) -> list[str]:
+    return [
+        "",
+        "MEASURED",
+        _row(
+            "RPO",
+            _against(document.get("rpo_ms"), document.get("rpo_target_ms")) + "  (age of the archive at the drill)",
+        ),
+        _row(
+            "RTO",
+            _against(document.get("duration_ms"), document.get("rto_target_ms")) + "  (time that the restore took)",
+        ),
+    ]
+
+
+def _against(measured: Any, target: Any) -> str:
+    if not isinstance(measured, (int, float)):
+        return "not measured"
+    if not isinstance(target, (int, float)):
+        return f"{duration(measured)}, no target set"
+    return f"{duration(measured)}, target {duration(target)}: {'met' if measured <= target else 'MISSED'}"
+
+
+def _verdict(document: dict[str, Any]) -> list[str]:
+    exceptions = [
+        line
+        for key, word in (
+            ("missing_files", "missing"),
+            ("corrupt_files", "corrupt"),
+            ("metadata_mismatches", "other metadata"),
+            ("extra_files", "extra"),
+        )
+        for line in _listed(document.get(key) or [], word)
+    ]
+    if document.get("reason"):
+        exceptions.insert(0, f"  {printable(document['reason'])}")
+    status = document.get("status")
+    return [
+        "",
+        "VERDICT",
+        f"  {_VERDICTS.get(str(status), _VERDICTS['failed'])}",
+        "",
+        "EXCEPTIONS",
+        *(exceptions or ["  none"]),
+    ]
+
+
+def _listed(entries: list[Any], word: str) -> list[str]:
+    lines = [f"  {word}: {entry_text(entry)}" for entry in entries[:_SHOWN]]
+    if len(entries) > _SHOWN:
+        lines.append(f"  {word}: and {amount(len(entries) - _SHOWN)} more, in the record")
+    return lines
+
+
+def entry_text(entry: Any) -> str:
+    """An entry of a list of paths, or of `{what|path, why|…}`, as one line."""
+    if not isinstance(entry, dict):
+        return printable(entry)
+    name = next((entry[key] for key in ("path", "what", "name") if entry.get(key) is not None), None)
+    rest = [
+        f"{value}" if key == "why" else f"{key} {value}"
+        for key, value in entry.items()
+        if key not in ("path", "what", "name")
+    ]
+    told = "; ".join(rest)
+    return printable(f"{name} ({told})" if told and name is not None else name if name is not None else told)
+
+
+def _chain(document: dict[str, Any], record: str) -> list[str]:
+    return [
+        "",
+        "CHAIN",
+        *(f"  {line}" for line in _CHAIN_NOTE.splitlines()),
+        _row("Record", record),
+        _row("Previous proof", document.get("previous_proof") or "none, this is the first"),
+        _row("Previous sha256", document.get("previous_proof_sha256") or "none"),
+        "",
+    ]
+
+
+def _row(name: str, value: Any) -> str:
+    return f"  {name + ':':<17}{'not known' if value in (None, '') else printable(value)}"

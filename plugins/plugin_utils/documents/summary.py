@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The end of a run on the screen: what was done, what is pending, what failed and where to look. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..gates import SIGNS
+from ..report.backups import proven_words
+from .proof import entry_text
+from .text import amount, listing, plural, printable, table
+
+_SHOWN = 20
+_ENTRIES = 10
+_SPOILED = (("missing_files", "missing"), ("corrupt_files", "corrupt"), ("metadata_mismatches", "other metadata"))
+
+
+def summary(report: Mapping[str, Any], files: Sequence[str] = ()) -> list[str]:
+    """The lines of the summary, without the gates; `files` are documents to look into, relative to `upkeep_home`."""
+    run, fleet = report["run"], report["fleet"]
+    head = f"Upkeep: {report['project']}, run {run['run_id']}"
+    if run["interrupted"]:
+        head += " (INTERRUPTED: it was killed before its end)"
+    hosts = f"{amount(fleet['observed'])} of {plural(fleet['targeted'], 'host')} observed"
+    if run["limit"]:
+        hosts += f", limited to {printable(run['limit'])}"
+    return [
+        "",
+        head,
+        *table(
+            [
+                ("hosts", hosts),
+                *_backups(report),
+                *_patches(report),
+                *(("see", file) for file in files),
+            ]
+        ),
+        *failures(run["failures"]),
+    ]
+
+
+def _backups(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    entries = [entry for entry in report["backups"] if entry["in_scope"]]
+    if not entries:
+        yield "backups", "none yet"
+        return
+    proven = sum(1 for entry in entries if entry["proven"])
+    yield "backups", f"{plural(len(entries), 'set')}, {amount(proven)} proven to restore"
+    doubtful = [entry for entry in entries if not entry["proven"]]
+    for entry in doubtful[:_SHOWN]:
+        yield "", f"{printable(entry['host'])} {printable(entry['backup'])}: {printable(proven_words(entry))}"
+    if len(doubtful) > _SHOWN:
+        yield "", f"and {amount(len(doubtful) - _SHOWN)} more"
+
+
+def _patches(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    figures = report["summary"]
+    if figures["pending"] is None:
+        yield "updates", "not known"
+        return
+    updates = f"{amount(figures['pending'])} pending, {amount(figures['security'])} of them security"
+    if figures["blocked"]:
+        updates += f", {amount(figures['blocked'])} blocked"
+    if figures["patch_level_unknown"]:
+        updates += f" (not known of {plural(figures['patch_level_unknown'], 'host')})"
+    yield "updates", updates
+    if figures["stale_metadata_hosts"]:
+        yield "", f"package lists are stale on {plural(figures['stale_metadata_hosts'], 'host')}: more may be pending"
+    reboots = [host["name"] for host in report["hosts"] if host["patch"]["reboot_required"]]
+    yield "reboots", f"due on {listing(reboots)}" if reboots else "none due"
+    services = [f"{host['name']}: {unit}" for host in report["hosts"] for unit in host["patch"]["services_stale"]]
+    if services:
+        yield "restart", listing(services)
+
+
+def failures(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What failed or was not seen, each with the file to look into."""
+    if not found:
+        return []
+    told = list(_told_once(found))
+    lines = ["", "Failed:"]
+    for message, file in told[:_SHOWN]:
+        lines.append(f"  {printable(message)}")
+        if file:
+            lines.append(f"    look into {file}")
+    if len(told) > _SHOWN:
+        lines.append(f"  and {amount(len(told) - _SHOWN)} more")
+    return lines
+
+
+def _told_once(found: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, str | None]]:
+    """One line for the phases of a host that were not observed for the same reason."""
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for number, failure in enumerate(found):
+        alike = failure["status"] == "unknown" and failure["set"] is None
+        groups.setdefault((failure["host"], failure["reason"]) if alike else number, []).append(failure)
+    for group in groups.values():
+        message, first = group[0]["message"], group[0]
+        if len(group) > 1:
+            phases = ", ".join(failure["phase"] for failure in group)
+            message = f"host {first['host']} was not observed in {phases}: {first['reason']}"
+        yield message, first["file"]
+
+
+def gate_table(report: Mapping[str, Any]) -> list[str]:
+    """Gate, observed, wanted, status, owner; then why those that did not pass did not."""
+    if not report["gates"]:
+        return []
+    rows = [("GATE", "OBSERVED", "WANTED", "STATUS", "OWNER")]
+    for gate in report["gates"]:
+        observed = "-" if gate["observed"] is None else printable(gate["observed"])
+        wanted = f"{SIGNS[gate['op']]} {gate['value']:g}"
+        rows.append((printable(gate["id"]), observed, wanted, gate["status"], printable(gate["owner"] or "-")))
+    reasons = [(printable(gate["id"]), printable(gate["reason"])) for gate in report["gates"] if gate["reason"]]
+    return ["", *table(rows), *(["", *table(reasons)] if reasons else [])]
+
+
+def restore_verdict(drills: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`Restore OK` alone on its line if every drill is ok and there is one; else `Restore FAILED` and why.
+
+    `drills`: `{host, set, status, reason, data}`, the skipped ones too.
+    """
+    ran = [drill for drill in drills if drill["status"] != "skipped"]
+    bad = [drill for drill in ran if drill["status"] != "ok"]
+    if ran and not bad:
+        return ["Restore OK"]
+    lines = ["Restore FAILED"]
+    if not ran:
+        lines.append("  nothing was restored, so nothing is proven")
+    for drill in bad:
+        where = " ".join(printable(text) for text in (drill["host"], drill["set"]) if text)
+        lines.append(f"  {where}: {printable(drill['reason'])}")
+        lines += _spoiled(drill["data"] or {})
+    return lines
+
+
+def _spoiled(data: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for key, word in _SPOILED:
+        entries = data.get(key) or []
+        lines += [f"    {word}: {entry_text(entry)}" for entry in entries[:_ENTRIES]]
+        if len(entries) > _ENTRIES:
+            lines.append(f"    {word}: and {amount(len(entries) - _ENTRIES)} more")
+    return lines

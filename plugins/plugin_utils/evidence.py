@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a backup or a drill leaves under `backups/`: the last success, the last restore, and the proof of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
+
+from . import names, proofs
+from .observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part
+from .runs import Run
+
+
+def place(home: Path, host: str, name: str) -> Path:
+    """A set's evidence: `backups/` for the controller's own `workflows`, else `backups/hosts/<host>/<set>/`."""
+    if (host, name) == (CONTROLLER_HOST, WORKFLOWS):
+        return home / "backups"
+    return home / "backups" / "hosts" / names.encode(host) / names.encode(name)
+
+
+def publish(home: Path, observation: Observation, run: Run) -> list[Path]:
+    """Write the evidence of a `backup` or `restore_test` observation; returns the files. Other phases leave none.
+
+    `last_success.json` advances on complete backups only. Every drill that measured something leaves a proof of what it
+    found, a failed one too; only one that never ran leaves none.
+    """
+    written: list[Path] = []
+    for part in observation.outcomes():
+        if not isinstance(part.data, dict) or not _name(part):
+            continue
+        if observation.phase == "backup" and part.status == "ok" and part.data.get("complete"):
+            written.append(_publish_backup(home, observation, part))
+        elif observation.phase == "restore_test" and "files_verified" in part.data:
+            written += _publish_restore(home, observation, part, run)
+    return written
+
+
+def sets(home: Path) -> Iterator[tuple[str, str]]:
+    """Every (host, set) that has evidence: `workflows` first, then by folder."""
+    top = home / "backups"
+    if (top / "last_success.json").exists() or (top / "last_restore.json").exists():
+        yield CONTROLLER_HOST, WORKFLOWS
+    for folder in sorted(path for path in top.glob("hosts/*/*") if path.is_dir()):
+        document = last_success(folder) or last_restore(folder)
+        if document:
+            yield document["host"], document["backup"]
+
+
+def last_success(folder: Path) -> dict[str, Any] | None:
+    """The set's `last_success.json` in `folder`, or None."""
+    return _load(folder / "last_success.json")
+
+
+def last_restore(folder: Path) -> dict[str, Any] | None:
+    """The set's `last_restore.json` in `folder`, or None."""
+    return _load(folder / "last_restore.json")
+
+
+def _publish_backup(home: Path, observation: Observation, part: Part) -> Path:
+    path = place(home, observation.host, _name(part)) / "last_success.json"
+    atomic.write_json(str(path), _owned(observation, part))
+    return path
+
+
+def _publish_restore(home: Path, observation: Observation, part: Part, run: Run) -> list[Path]:
+    document = _owned(observation, part)
+    # What was judged stands, whatever the module said of itself (a restore that compared nothing is a failure).
+    document["status"] = part.status if part.status in ("ok", "incomplete", "failed") else "failed"
+    document["reason"] = part.reason
+    document.setdefault("started", observation.started)
+    document.setdefault("finished", observation.finished)
+    document.setdefault("rto_target_ms", None)
+    document.setdefault("rpo_target_ms", None)
+    document["rpo_ms"] = _rpo_ms(document)
+    document["run_id"] = observation.run_id
+    document["asset"] = observation.asset
+    document["ran_by"] = {"user": run.user, "controller": run.controller, "playbook": run.playbook}
+    document["tool"] = {**observation.tool, **(document.get("tool") or {})}
+    proof = proofs.append(home, document)
+    folder = place(home, observation.host, _name(part))
+    atomic.write_json(str(folder / "last_restore.json"), proof.document)
+    atomic.write_text(str(folder / "restore-proof.txt"), proof.text)
+    return [proof.path, folder / "last_restore.json", folder / "restore-proof.txt"]
+
+
+def _owned(observation: Observation, part: Part) -> dict[str, Any]:
+    first = {
+        "schema": part.data.get("schema"),
+        "project": observation.project,
+        "host": observation.host,
+        "backup": _name(part),
+    }
+    return {**first, **{key: value for key, value in part.data.items() if key not in first}}
+
+
+def _name(part: Part) -> str:
+    return str((part.data or {}).get("backup") or part.name or "")
+
+
+def _rpo_ms(document: dict[str, Any]) -> int | None:
+    try:
+        age = times.parse(document["started"]) - times.parse(document["archive_created"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return int(age.total_seconds() * 1000)
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    usable = isinstance(document, dict) and isinstance(document.get("host"), str)
+    return document if usable and isinstance(document.get("backup"), str) else None

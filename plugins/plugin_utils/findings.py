@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From a host's patch level to findings. Pure.
+
+| check_id               | subject                     | owner         |
+|------------------------|-----------------------------|---------------|
+| pending_security       | source package              | security_lead |
+| blocked_security       | source package              | ops_lead      |
+| pending_updates        | the package manager         | ops_lead      |
+| reboot_due             | `host`                      | ops_lead      |
+| stale_service          | unit                        | ops_lead      |
+| stale_metadata         | the package manager         | ops_lead      |
+| no_security_repository | the package manager         | security_lead |
+| interrupted            | the package manager         | ops_lead      |
+| half_configured        | package                     | ops_lead      |
+| full_upgrade_removals  | the package manager         | ops_lead      |
+
+A finding's memory (first seen, due, waiver, ticket) belongs to the ledger; here those fields are null.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+SEVERITIES = ("critical", "high", "medium", "low", "unknown")
+_SOURCE = "patch"
+_OWNERS = {"pending_security": "security_lead", "no_security_repository": "security_lead"}
+_EVIDENCE = ("name", "arch", "installed", "candidate", "origins", "advisories", "cves", "blocked_by", "blocked_detail")
+
+
+def fingerprint(project: str, source: str, check_id: str, asset: str, subject: str) -> str:
+    """sha256 of the JSON array `["v1", project, source, check_id, asset, subject]`, no blanks, ASCII."""
+    identity = json.dumps(["v1", project, source, check_id, asset, subject], separators=(",", ":"))
+    return hashlib.sha256(identity.encode("ascii")).hexdigest()
+
+
+def of_patch_level(data: Mapping[str, Any], project: str, asset: str, collected: str) -> list[dict[str, Any]]:
+    """The findings of one host's `upkeep.patch_level/1`, in the order of the table above, then by subject."""
+    found = [*_security(data), *_updates(data), *_restarts(data), *_manager(data)]
+    return [_finding(project, asset, collected, **each) for each in found]
+
+
+def _finding(
+    project: str,
+    asset: str,
+    collected: str,
+    check_id: str,
+    subject: str,
+    title: str,
+    evidence: Sequence[Any],
+    severity: str = "unknown",
+    severity_source: str | None = None,
+    informational: bool = False,
+) -> dict[str, Any]:
+    return {
+        "fingerprint": fingerprint(project, _SOURCE, check_id, asset, subject),
+        "source": _SOURCE,
+        "check_id": check_id,
+        "asset": asset,
+        "subject": subject,
+        "title": title,
+        "severity": severity,
+        "severity_source": severity_source,
+        "informational": informational,
+        "state": "open",
+        "first_seen": None,
+        "last_seen": collected,
+        "due": None,
+        "sla_state": None,
+        "owner": _OWNERS.get(check_id, "ops_lead"),
+        "waiver": None,
+        "ticket": None,
+        "evidence": list(evidence),
+    }
+
+
+def _security(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    groups = _by_source(data, [package for package in data.get("pending") or [] if package.get("security")])
+    for source, packages in groups.items():
+        severity, severity_source = _worst_severity(packages)
+        yield {
+            "check_id": "pending_security",
+            "subject": source,
+            "title": f"Security update pending: {source} {packages[0].get('candidate')}",
+            "severity": severity,
+            "severity_source": severity_source,
+            "evidence": [_facts(package) for package in packages],
+        }
+    for source, packages in groups.items():
+        blocked = [package for package in packages if package.get("blocked_by")]
+        if blocked:
+            reasons = ", ".join(sorted({str(package["blocked_by"]) for package in blocked}))
+            yield {
+                "check_id": "blocked_security",
+                "subject": source,
+                "title": f"Security update of {source} is blocked: {reasons}",
+                "evidence": [_facts(package) for package in blocked],
+            }
+
+
+def _updates(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    others = [package for package in data.get("pending") or [] if not package.get("security")]
+    if others:
+        yield {
+            "check_id": "pending_updates",
+            "subject": _manager_name(data),
+            "title": f"{len(others)} update{'s' if len(others) > 1 else ''} pending besides security updates",
+            "evidence": [
+                {"pending": len(others), "blocked": sum(1 for package in others if package.get("blocked_by"))},
+            ],
+        }
+
+
+def _restarts(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    reboot = data.get("reboot") or {}
+    if reboot.get("required"):
+        yield {
+            "check_id": "reboot_due",
+            "subject": "host",
+            "title": "Reboot due",
+            "evidence": [*(reboot.get("reasons") or []), {"kernel": data.get("kernel")}],
+        }
+    for service in data.get("services_stale") or []:
+        unit = str(service.get("unit"))
+        yield {
+            "check_id": "stale_service",
+            "subject": unit,
+            "title": f"{unit} still runs files that an update replaced",
+            "evidence": [service],
+        }
+
+
+def _manager(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    name = _manager_name(data)
+    metadata = data.get("metadata") or {}
+    health = data.get("health") or {}
+    repositories = metadata.get("repositories")
+    if metadata.get("stale"):
+        yield {
+            "check_id": "stale_metadata",
+            "subject": name,
+            "title": f"Package lists are stale, refreshed {metadata.get('refreshed_at') or 'never'}: more may be due",
+            "evidence": [{"refreshed_at": metadata.get("refreshed_at"), "refresh_ok": metadata.get("refresh_ok")}],
+        }
+    if repositories is not None and not any(entry.get("security") and entry.get("enabled") for entry in repositories):
+        yield {
+            "check_id": "no_security_repository",
+            "subject": name,
+            "title": "No security repository is enabled: no security update can be seen, which is not the same as none",
+            "evidence": [entry.get("id") for entry in repositories],
+        }
+    if health.get("interrupted"):
+        yield {
+            "check_id": "interrupted",
+            "subject": name,
+            "title": f"{name} was interrupted and has to be finished by hand",
+            "evidence": [health],
+        }
+    for package in health.get("half_configured") or []:
+        package = package.get("name") if isinstance(package, Mapping) else package
+        yield {
+            "check_id": "half_configured",
+            "subject": str(package),
+            "title": f"{package} is installed but not configured",
+            "evidence": [package],
+        }
+    removals = data.get("removals") or []
+    if removals:
+        yield {
+            "check_id": "full_upgrade_removals",
+            "subject": name,
+            "title": f"A full upgrade would remove {len(removals)} package{'s' if len(removals) > 1 else ''}",
+            "evidence": removals,
+            "informational": True,
+        }
+
+
+def _by_source(data: Mapping[str, Any], packages: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    sources = {(each.get("name"), each.get("arch")): each.get("source_name") for each in data.get("installed") or []}
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for package in packages:
+        source = (
+            package.get("source_name") or sources.get((package.get("name"), package.get("arch"))) or package["name"]
+        )
+        groups.setdefault(str(source), []).append(package)
+    return dict(sorted(groups.items()))
+
+
+def _worst_severity(packages: Iterable[Mapping[str, Any]]) -> tuple[str, str | None]:
+    known = [
+        (package["severity"], package["severity_source"])
+        for package in packages
+        if package.get("severity") in SEVERITIES[:-1] and package.get("severity_source")
+    ]
+    return min(known, key=lambda pair: SEVERITIES.index(pair[0]), default=("unknown", None))
+
+
+def _facts(package: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: package[key] for key in _EVIDENCE if package.get(key) not in (None, [], "")}
+
+
+def _manager_name(data: Mapping[str, Any]) -> str:
+    return str(data.get("manager") or "packages")

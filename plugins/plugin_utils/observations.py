@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Observation files: `runs/<run_id>/hosts/<host>/<phase>[.<n>].json`, written whole and never changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
+from . import locks, names, runs
+from .observation import Observation, Part, combined
+
+_PHASE = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_FILE = re.compile(r"(?P<phase>[a-z][a-z0-9_]*)(?:\.(?P<n>[0-9]+))?\.json")
+
+
+def validated_phase(phase: str) -> str:
+    """`phase` if it is fit for a file name. Raises UpkeepError `bad_phase`."""
+    if not _PHASE.fullmatch(phase):
+        raise UpkeepError(
+            "bad_phase", f"the phase {phase!r} is no phase: use lower-case letters, digits and underscores."
+        )
+    return phase
+
+
+def host_folder(home: Path, run_id: str, host: str) -> Path:
+    """Where the observations of one host in one run are."""
+    return runs.folder(home, run_id) / "hosts" / names.encode(host)
+
+
+def add(home: Path, observation: Observation) -> Path:
+    """Write `observation` beside those that there are of its host and phase; returns its file."""
+    place = host_folder(home, observation.run_id, observation.host)
+    with locks.exclusive(runs.folder(home, observation.run_id) / ".lock"):
+        taken = [n for n, _ in _files(place, observation.phase)]
+        suffix = f".{max(taken) + 1}" if taken else ""
+        path = place / f"{observation.phase}{suffix}.json"
+        atomic.write_json(str(path), observation.document())
+    return path
+
+
+def recorded(home: Path, run_id: str, host: str, phase: str) -> list[Observation]:
+    """Every recording of one host and phase in one run, in the order in which they were made."""
+    found = [_read(path, run_id, host, phase) for _, path in _files(host_folder(home, run_id, host), phase)]
+    return [observation for observation in found if observation is not None]
+
+
+def seen(home: Path, run_id: str, host: str, phase: str) -> Observation | None:
+    """What the recordings of one host and phase in one run say together, or None where there are none."""
+    found = recorded(home, run_id, host, phase)
+    return combined(found) if found else None
+
+
+def all_seen(home: Path, run_id: str) -> Iterator[Observation]:
+    """What a run saw, by host and phase."""
+    try:
+        places = sorted((runs.folder(home, run_id) / "hosts").iterdir())
+    except FileNotFoundError:
+        return
+    for place in places:
+        phases = sorted({match["phase"] for match in map(_FILE.fullmatch, _names(place)) if match})
+        for phase in phases:
+            host = names.decode(place.name)
+            found = [_read(path, run_id, host or place.name, phase) for _, path in _files(place, phase)]
+            kept = [observation for observation in found if observation is not None]
+            if kept:
+                yield combined(kept)
+
+
+def last_seen(home: Path, newest_first: list[runs.Run], host: str, phase: str) -> Observation | None:
+    """What the newest of these runs that has anything of this host and phase saw."""
+    for run in newest_first:
+        found = seen(home, run.run_id, host, phase)
+        if found is not None:
+            return found
+    return None
+
+
+def _names(place: Path) -> list[str]:
+    try:
+        return [entry.name for entry in place.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _files(place: Path, phase: str) -> list[tuple[int, Path]]:
+    found = []
+    for name in _names(place):
+        match = _FILE.fullmatch(name)
+        if match and match["phase"] == phase:
+            found.append((int(match["n"] or 1), place / name))
+    return sorted(found)
+
+
+def _read(path: Path, run_id: str, host: str, phase: str) -> Observation | None:
+    try:
+        return Observation.from_document(json.loads(path.read_bytes()))
+    except FileNotFoundError:  # pruned meanwhile
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        # Evidence that cannot be read is not evidence of anything.
+        told = Observation(run_id, "", host, host, phase, "unknown", None, "", "")
+        told.hold([Part(None, "unknown", f"unreadable: {path.name} of this run cannot be read ({error})")], False)
+        return told

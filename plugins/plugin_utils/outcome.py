@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From a registered task result to what was seen. Pure: plain data in, parts of an observation out.
+
+Kept of a result: its `data`, its message, its `error_code` and the facts beside it. Never `invocation` or any output:
+both can hold secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .observation import Part
+
+_REASON_LENGTH = 500
+# ansible-core's words for a module that died without an answer; what it wrote to stderr says more.
+_DIED = (
+    "deserialization failed",
+    "MODULE FAILURE",
+    "No start of json char",
+    "was not found",
+    "Task failed: Action failed",
+)
+_NOISE = ("Shared connection to ", "Connection to ", "Warning: Permanently added ", "OpenSSH_", "debug1:")
+# Phases whose module always returns a document: success without one proves nothing.
+_NEEDS_DATA = {"backup", "restore_test", "patch_level", "audit"}
+_NOT_FACTS = {
+    "msg", "error_code", "failed", "changed", "invocation", "exception", "warnings", "deprecations", "ansible_facts",
+    "stdout", "stderr", "stdout_lines", "stderr_lines", "module_stdout", "module_stderr", "diff", "data",
+}  # fmt: skip
+
+
+def parts_of(phase: str, result: Any, name: str | None = None) -> tuple[list[Part], bool]:
+    """The parts of `result` (plain data) and whether it is a loop's. Never raises: what makes no sense is `unknown`."""
+    if not isinstance(result, Mapping):
+        return [Part(name, "unknown", f"no_result: the task gave no result ({one_line(result)})")], False
+    items = result.get("results")
+    if isinstance(items, list):
+        if not items:
+            return [Part(name, "skipped", one_line(result.get("skipped_reason") or "nothing to do"))], False
+        return [part_of(phase, item, None) for item in items], True
+    return [part_of(phase, result, name)], False
+
+
+def part_of(phase: str, result: Any, name: str | None = None) -> Part:
+    """The outcome of one result."""
+    if not isinstance(result, Mapping):
+        return Part(name, "unknown", f"no_result: the task gave no result ({one_line(result)})")
+    data = result.get("data")
+    if not isinstance(data, Mapping):
+        data = None
+    status, reason = _status(phase, result, data)
+    if data is None and status == "failed" and result.get("error_code"):
+        data = {key: value for key, value in result.items() if key not in _NOT_FACTS and not _is_ansibles(key)} or None
+    data = _with_targets(phase, data, result.get("item"))
+    return Part(
+        name=_set_name(result, data) or name,
+        status=status,
+        reason=reason,
+        duration_ms=_duration_ms(result, data),
+        changed=bool(result.get("changed")),
+        data=data,
+    )
+
+
+def _status(phase: str, result: Mapping[str, Any], data: Mapping[str, Any] | None) -> tuple[str, str | None]:
+    message = result.get("msg")
+    if result.get("unreachable"):
+        return "unknown", f"unreachable: {_without_prefix(one_line(message or 'no connection'))}"
+    if result.get("failed"):
+        return "failed", _failure(result)
+    if result.get("skipped"):
+        return "skipped", one_line(result.get("skip_reason") or result.get("skipped_reason") or message or "skipped")
+    if data is None:
+        if "censored" in result:
+            return "unknown", "censored: no_log hides the result, so nothing can be said; take no_log off the task"
+        if phase in _NEEDS_DATA:
+            return "unknown", f"no_data: the task of phase {phase} returned no data"
+        return "ok", None
+    return _status_in(phase, data)
+
+
+def _status_in(phase: str, data: Mapping[str, Any]) -> tuple[str, str | None]:
+    said = data.get("status")
+    if said == "failed":
+        return "failed", f"{phase}_failed: {one_line(data.get('reason') or 'its result says failed')}"
+    if said == "incomplete" or data.get("complete") is False:
+        return "incomplete", f"incomplete: {_what_is_missing(data)}"
+    if said not in (None, "ok"):
+        return "unknown", f"bad_status: its result says {one_line(said)}"
+    if phase == "restore_test" and not data.get("files_verified"):
+        return "failed", "nothing_verified: the restore compared no entry, which proves nothing"
+    engines = data.get("engines")
+    if phase == "audit" and not engines:
+        return "unknown", "no_engine: no audit engine ran"
+    if isinstance(engines, list):
+        return _status_of_engines(engines)
+    return "ok", None
+
+
+def _status_of_engines(engines: list[Any]) -> tuple[str, str | None]:
+    silent = [engine for engine in engines if engine.get("status") != "ok"]
+    if not silent:
+        return "ok", None
+    reason = "; ".join(f"{engine.get('name')}: {one_line(engine.get('reason') or 'no answer')}" for engine in silent)
+    return ("unknown" if len(silent) == len(engines) else "incomplete"), f"engine_unknown: {reason}"
+
+
+def _what_is_missing(data: Mapping[str, Any]) -> str:
+    lists = (
+        ("unreadable", "unreadable"),
+        ("changed_during_backup", "changed while read"),
+        ("missing_files", "missing"),
+        ("corrupt_files", "corrupt"),
+        ("metadata_mismatches", "with other metadata"),
+        ("not_checked", "not checked"),
+    )
+    told = [f"{len(data[key])} {words}" for key, words in lists if isinstance(data.get(key), list) and data[key]]
+    return ", ".join(told) or one_line(data.get("reason") or "its result says so")
+
+
+def _failure(result: Mapping[str, Any]) -> str:
+    message = _without_prefix(one_line(result.get("msg") or ""))
+    if result.get("error_code"):
+        return f"{one_line(result['error_code'])}: {message or 'no message'}"
+    if "censored" in result:
+        return "module_failed: the message is hidden by no_log"
+    if not message or any(words in str(result.get("msg")) for words in _DIED):
+        line = meaningful_line(result.get("module_stderr")) or meaningful_line(result.get("exception"))
+        message = line or message or "no message"
+        if result.get("rc") in (137, -9):
+            message += " (killed: rc 137; out of memory?)"
+    return f"module_failed: {message}"
+
+
+def meaningful_line(text: Any) -> str | None:
+    """The line of a stderr or traceback that says what went wrong: the exception, else the first that is no noise."""
+    if not isinstance(text, str) or text.strip() == "(traceback unavailable)":
+        return None
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith(_NOISE)]
+    for index, line in enumerate(lines):
+        if line.startswith("Traceback (most recent call last)"):
+            raised = [later for later in lines[index + 1 :] if not later[0].isspace()]
+            return one_line(raised[0]) if raised else one_line(lines[-1])
+    return one_line(lines[0]) if lines else None
+
+
+def one_line(value: Any) -> str:
+    """`value` as one line of at most 500 characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= _REASON_LENGTH else text[: _REASON_LENGTH - 1] + "…"
+
+
+def _without_prefix(message: str) -> str:
+    return message[len("Task failed: ") :] if message.startswith("Task failed: ") else message
+
+
+def _is_ansibles(key: str) -> bool:
+    return key.startswith(("_ansible", "ansible_")) or key in {"item", "attempts", "results", "rc", "start", "end"}
+
+
+def _set_name(result: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:
+    if data and isinstance(data.get("backup"), str):
+        return str(data["backup"])
+    item = result.get(str(result.get("ansible_loop_var") or "item"))
+    if isinstance(item, Mapping) and item.get("name"):
+        return str(item["name"])
+    return item if isinstance(item, str) else None
+
+
+def _with_targets(phase: str, data: Mapping[str, Any] | None, item: Any) -> dict[str, Any] | None:
+    if data is None or phase != "restore_test" or "files_verified" not in data:
+        return None if data is None else dict(data)
+    item = item if isinstance(item, Mapping) else {}
+    return with_targets(data, item)
+
+
+def with_targets(data: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
+    """A restore's document with the targets in milliseconds, from a set's `rto_target` and `rpo_target` in seconds."""
+    filled = dict(data)
+    for key, given in (("rto_target_ms", target.get("rto_target")), ("rpo_target_ms", target.get("rpo_target"))):
+        if filled.get(key) is None:
+            filled[key] = int(float(given) * 1000) if _is_number(given) else None
+    return filled
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return value is not None and not isinstance(value, bool) and float(value) >= 0
+    except (TypeError, ValueError):
+        return False
+
+
+def _duration_ms(result: Mapping[str, Any], data: Mapping[str, Any] | None) -> int | None:
+    for holder in (data or {}, result):
+        value = holder.get("duration_ms")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return int(value)
+    return _delta_ms(result.get("delta"))
+
+
+def _delta_ms(delta: Any) -> int | None:
+    # ansible.builtin.command: "0:00:00.005878", with "1 day, " before it where need be.
+    if not isinstance(delta, str):
+        return None
+    days, _, clock = delta.rpartition(", ")
+    try:
+        hours, minutes, seconds = clock.split(":")
+        whole = int(days.split()[0]) if days else 0
+        return int(((whole * 24 + int(hours)) * 60 + int(minutes)) * 60_000 + float(seconds) * 1000)
+    except (ValueError, IndexError):
+        return None

@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The chain of restore proofs in `backups/proofs/`: append-only, each naming the sha256 of the one before it.
+
+A proof is a JSON document and its text. The JSON names its predecessor's file and the sha256 of the predecessor's JSON
+and text, so a lost or altered proof shows. The chain does not stop someone who can rewrite all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
+
+from . import locks, names
+from .documents import proof as rendering
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A proof as it was written: the JSON file's path, its document, and the text beside it."""
+
+    path: Path
+    document: dict[str, Any]
+    text: str
+
+
+@dataclass
+class Chain:
+    """What `verify_chain` found. Intact means no problem."""
+
+    proofs: int = 0
+    head: str | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def append(home: Path, document: dict[str, Any]) -> Proof:
+    """Add a restore's `document` (upkeep.restore/1) to the chain. Waits for other writers; raises OSError."""
+    folder = home / "backups" / "proofs"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locks.exclusive(home / "state" / "proofs.lock"):
+        previous = _head(home, folder)
+        document = {
+            **document,
+            "previous_proof": previous["name"],
+            "previous_proof_sha256": previous["sha256"],
+            "previous_text_sha256": previous["text_sha256"],
+        }
+        path = _free_path(folder, document)
+        content = (json.dumps(document, indent=2) + "\n").encode("ascii")
+        text = rendering.text(document, path.name, _sha256(content))
+        # The text first: a proof counts from the moment its JSON is there.
+        _create(path.with_suffix(".txt"), text.encode("utf-8", "surrogateescape"))
+        _create(path, content)
+        atomic.sync_folder(str(folder))
+        _write_head(home, folder, path)
+    return Proof(path, document, text)
+
+
+def verify_chain(home: Path) -> Chain:
+    """Read every proof and say what is lost, altered, doubled or out of the chain, one sentence each."""
+    folder = home / "backups" / "proofs"
+    chain = Chain()
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        chain.proofs += 1
+        try:
+            document = json.loads(path.read_bytes())
+            document["previous_proof"]
+        except (OSError, ValueError, KeyError, TypeError):
+            chain.problems.append(f"{path.name}: altered, it is no proof any more")
+            continue
+        found[path.name] = document
+        _verify_text(path, chain)
+    successors: dict[str | None, list[str]] = {}
+    for name, document in found.items():
+        successors.setdefault(document["previous_proof"], []).append(name)
+        _verify_link(folder, name, document, chain)
+    for name, after in successors.items():
+        if len(after) > 1:
+            chain.problems.append(f"{' and '.join(after)}: all say that they follow {name or 'no proof'}")
+    head = _read_head(home)
+    chain.head = head["name"]
+    if chain.head and not (folder / chain.head).exists():
+        chain.problems.append(f"{chain.head}: lost, it was the last one written")
+    elif chain.head and _file_sha256(folder / chain.head) != head["sha256"]:
+        chain.problems.append(f"{chain.head}: altered, its sha256 is not the one it was written with")
+    elif chain.proofs and not chain.head:
+        chain.problems.append("state/proofs-head.json: lost, so a loss of the newest proofs would not show")
+    return chain
+
+
+def _verify_text(path: Path, chain: Chain) -> None:
+    text = path.with_suffix(".txt")
+    try:
+        if not rendering.is_intact(text.read_bytes().decode("utf-8", "surrogateescape"), _file_sha256(path)):
+            chain.problems.append(f"{text.name}: altered, it does not end in its own sha256 and that of {path.name}")
+    except OSError:
+        chain.problems.append(f"{text.name}: lost")
+
+
+def _verify_link(folder: Path, name: str, document: dict[str, Any], chain: Chain) -> None:
+    previous = document["previous_proof"]
+    if previous is None:
+        return
+    path = folder / previous
+    if not path.exists():
+        chain.problems.append(f"{previous}: lost, {name} follows it")
+        return
+    if _file_sha256(path) != document.get("previous_proof_sha256"):
+        chain.problems.append(f"{previous}: altered, its sha256 is not the one that {name} names")
+    text = path.with_suffix(".txt")
+    if text.exists() and _file_sha256(text) != document.get("previous_text_sha256"):
+        chain.problems.append(f"{text.name}: altered, its sha256 is not the one that {name} names")
+
+
+_NO_HEAD: dict[str, Any] = {"name": None, "sha256": None, "text_sha256": None, "proofs": 0}
+
+
+def _read_head(home: Path) -> dict[str, Any]:
+    try:
+        return {**_NO_HEAD, **json.loads((home / "state" / "proofs-head.json").read_bytes())}
+    except (OSError, ValueError, TypeError):
+        return dict(_NO_HEAD)
+
+
+def _write_head(home: Path, folder: Path, path: Path) -> None:
+    document = {"name": path.name, "sha256": _file_sha256(path), "text_sha256": _file_sha256(path.with_suffix(".txt"))}
+    document["proofs"] = _count(folder)
+    atomic.write_json(str(home / "state" / "proofs-head.json"), document)
+
+
+def _head(home: Path, folder: Path) -> dict[str, Any]:
+    """What the next proof follows: the head as noted, unless a writer was killed between its proof and the note."""
+    head = _read_head(home)
+    if _count(folder) == head["proofs"]:
+        return head
+    links = {}
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            links[json.loads(path.read_bytes()).get("previous_proof")] = path
+    tip = None
+    name, passed = head["name"], set()
+    while name in links and name not in passed:
+        passed.add(name)
+        tip = links[name]
+        name = tip.name
+    if tip is None:
+        return head
+    return {"name": tip.name, "sha256": _file_sha256(tip), "text_sha256": _file_sha256(tip.with_suffix(".txt"))}
+
+
+def _count(folder: Path) -> int:
+    return sum(1 for name in os.listdir(folder) if name.endswith(".json"))
+
+
+def _free_path(folder: Path, document: dict[str, Any]) -> Path:
+    stem = f"{_stamp(document)}-{names.encode(document['host'])}-{names.encode(document['backup'])}"
+    path, n = folder / f"{stem}.json", 1
+    while path.exists() or path.with_suffix(".txt").exists():
+        n += 1
+        path = folder / f"{stem}.{n}.json"
+    return path
+
+
+def _stamp(document: dict[str, Any]) -> str:
+    try:
+        return times.stamp(times.parse(document["finished"]))
+    except (KeyError, TypeError, ValueError):
+        return times.stamp(times.now())
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Write a file that must not be there yet."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _file_sha256(path: Path) -> str | None:
+    try:
+        return _sha256(path.read_bytes())
+    except OSError:
+        return None

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a report is built from: per host and phase the run's own observation, or the last one carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.proven.upkeep.plugins.module_utils import times
+
+from .. import observations, runs
+from ..observation import PHASES, Observation
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One host and phase. `carried`: it is an earlier run's, since this run did not set out to look."""
+
+    status: str | None
+    reason: str | None
+    observation: Observation | None
+    carried: bool
+
+
+@dataclass
+class Gathered:
+    """`own` is all that the run itself saw, beyond its targets too; `by_host` what is told of each target."""
+
+    run: runs.Run
+    own: dict[tuple[str, str], Observation] = field(default_factory=dict)
+    by_host: dict[str, dict[str, Seen]] = field(default_factory=dict)
+
+
+_NEVER = Seen(None, "never: no run has recorded this", None, False)
+
+
+def gather(home: Path, run: runs.Run) -> Gathered:
+    """Read the run folder for `run`. A phase that was expected and is missing is `unknown`, never carried over."""
+    gathered = Gathered(run)
+    gathered.own = {(seen.host, seen.phase): seen for seen in observations.all_seen(home, run.run_id)}
+    earlier = [other for other in runs.newest_first(home) if _is_before(other, run)]
+    expected = set(run.expected())
+    phases = [*PHASES, *(phase for phase in run.phases if phase not in PHASES)]
+    for host in run.targeted:
+        gathered.by_host[host] = {
+            phase: _seen(home, earlier, gathered.own.get((host, phase)), (host, phase) in expected, host, phase)
+            for phase in phases
+        }
+    return gathered
+
+
+def _is_before(other: runs.Run, run: runs.Run) -> bool:
+    return (other.started, other.run_id) < (run.started, run.run_id)
+
+
+def _seen(home: Path, earlier: list[runs.Run], own: Observation | None, expected: bool, host: str, phase: str) -> Seen:
+    if own is not None:
+        return Seen(own.status, own.reason, own, False)
+    if expected:
+        return Seen("unknown", "missing: nothing was recorded in this run", None, False)
+    last = observations.last_seen(home, earlier, host, phase)
+    return Seen(last.status, last.reason, last, True) if last else _NEVER
+
+
+def shown(seen: Seen, now: datetime) -> dict[str, Any]:
+    """The head of every section of a host: where its facts come from and how old they are."""
+    finished = seen.observation.finished if seen.observation else None
+    return {
+        "status": seen.status,
+        "reason": seen.reason,
+        "run_id": seen.observation.run_id if seen.observation else None,
+        "finished": finished or None,
+        "age_s": _age(finished, now),
+        "carried": seen.carried,
+    }
+
+
+def _age(finished: str | None, now: datetime) -> int | None:
+    try:
+        return int((now - times.parse(finished)).total_seconds()) if finished else None
+    except ValueError:
+        return None
+
+
+def durations(own: Iterable[Observation], phase: str) -> list[int]:
+    """How long `phase` took on each host that this run saw, in milliseconds."""
+    return [seen.duration_ms for seen in own if seen.phase == phase and seen.duration_ms is not None]

@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The run folder: `runs/<run_id>/run.json`, opened when a run starts and closed when it has been judged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
+
+from . import locks, processes
+
+SCHEMA = "upkeep.run/1"
+
+
+@dataclass
+class Opening:
+    """What one process set out to observe: every phase of `phases` on every host of `targeted`."""
+
+    phases: list[str]
+    targeted: list[str]
+    playbook: str | None = None
+    check: bool = False
+    limit: str | None = None
+    tags: list[str] = field(default_factory=list)
+    user: str | None = None
+    tool: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """`openings` holds each process's own hosts and phases; `targeted` and `phases` are their unions."""
+
+    run_id: str
+    project: str
+    started: str
+    pid: int
+    pid_started: str
+    controller: str
+    playbook: str | None = None
+    finished: str | None = None
+    state: str = "running"
+    user: str | None = None
+    targeted: list[str] = field(default_factory=list)
+    phases: list[str] = field(default_factory=list)
+    check: bool = False
+    limit: str | None = None
+    tags: list[str] = field(default_factory=list)
+    tool: dict[str, Any] = field(default_factory=dict)
+    openings: list[dict[str, Any]] = field(default_factory=list)
+    exit: str | None = None
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    schema: str = SCHEMA
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document, `schema` first."""
+        fields = asdict(self)
+        return {"schema": fields.pop("schema"), **fields}
+
+    def expected(self) -> list[tuple[str, str]]:
+        """Every (host, phase) that the run set out to observe, hosts in their order."""
+        pairs = {
+            (host, phase): None
+            for opening in self.openings
+            for host in opening["targeted"]
+            for phase in opening["phases"]
+        }
+        return list(pairs)
+
+
+def folder(home: Path, run_id: str) -> Path:
+    """`runs/<run_id>`."""
+    return home / "runs" / run_id
+
+
+def load(home: Path, run_id: str) -> Run | None:
+    """The run, or None where there is no readable run.json."""
+    try:
+        document = json.loads((folder(home, run_id) / "run.json").read_bytes())
+        if document["schema"] != SCHEMA:
+            return None
+        return Run(**{key: value for key, value in document.items() if key in Run.__dataclass_fields__})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def save(home: Path, run: Run) -> None:
+    """Write run.json atomically."""
+    atomic.write_json(str(folder(home, run.run_id) / "run.json"), run.document())
+
+
+def newest_first(home: Path) -> list[Run]:
+    """Every run, the one that started last first."""
+    try:
+        names = [entry.name for entry in (home / "runs").iterdir() if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+    found = [run for run in (load(home, name) for name in names) if run is not None]
+    return sorted(found, key=lambda run: (run.started, run.run_id), reverse=True)
+
+
+def open_run(home: Path, run_id: str, project: str, opening: Opening) -> Run:
+    """Open the run, or add to it where it is open already: another process of it, or its next playbook."""
+    main = processes.main_process()
+    with locks.exclusive(folder(home, run_id) / ".lock"):
+        run = load(home, run_id)
+        if run is None:
+            run = Run(run_id, project, times.iso(times.now()), main.pid, main.identity, processes.controller())
+        run.pid, run.pid_started, run.controller = main.pid, main.identity, processes.controller()
+        run.state, run.finished, run.exit, run.failures = "running", None, None, []
+        run.project = project
+        run.targeted = _union(run.targeted, opening.targeted)
+        run.phases = _union(run.phases, opening.phases)
+        run.playbook = _texts(run.playbook, opening.playbook)
+        run.limit = opening.limit
+        run.check, run.tags = opening.check, _union(run.tags, opening.tags)
+        run.user, run.tool = opening.user or run.user, opening.tool or run.tool
+        record = {"playbook": opening.playbook, "phases": opening.phases, "targeted": opening.targeted}
+        if record not in run.openings:
+            run.openings.append(record)
+        save(home, run)
+    return run
+
+
+def close_run(home: Path, run_id: str, failures: Sequence[Mapping[str, Any]], ok: bool) -> Run | None:
+    """Write down how the run ended, unless another process is at it.
+
+    A run that was found interrupted stays so: its own process did not judge it.
+    """
+    with locks.exclusive(folder(home, run_id) / ".lock"):
+        run = load(home, run_id)
+        if run is None or (run.state == "running" and run.pid_started != processes.main_process().identity):
+            return None
+        if run.state == "running":
+            run.state, run.finished = "finished", times.iso(times.now())
+        run.exit = "ok" if ok else "failed"
+        run.failures = [dict(failure) for failure in failures]
+        save(home, run)
+        return run
+
+
+def of_this_process(home: Path, run_id: str) -> Run | None:
+    """The run `run_id`; else a running one that this very process opened.
+
+    The latter is for a clock that was set since: the start time in the id moves with it, the identity does not.
+    """
+    run = load(home, run_id)
+    if run is not None:
+        return run
+    main = processes.main_process()
+    for entry in sorted((home / "runs").glob(f"*-{main.pid}")):
+        run = load(home, entry.name)
+        if run is not None and run.state == "running" and run.pid_started == main.identity:
+            return run
+    return None
+
+
+def prune(home: Path, keep: int) -> list[str]:
+    """Remove all but the newest `keep` runs; returns what was removed.
+
+    Never a running one, and never one that holds the last thing known of some host and phase.
+    """
+    removed = []
+    known: set[tuple[str, str]] = set()
+    for index, run in enumerate(newest_first(home)):
+        place = folder(home, run.run_id)
+        seen = {(path.parent.name, path.name.split(".", 1)[0]) for path in place.glob("hosts/*/*.json")}
+        if index < max(keep, 1) or run.state == "running" or not seen <= known:
+            known |= seen
+            continue
+        shutil.rmtree(place)
+        removed.append(run.run_id)
+    return removed
+
+
+def _union(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*first, *second]))
+
+
+def _texts(first: str | None, second: str | None) -> str | None:
+    return ", ".join(_union([text for text in (first or "").split(", ") if text], [second] if second else [])) or None
