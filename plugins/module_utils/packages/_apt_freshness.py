@@ -187,11 +187,12 @@ def _write_note(paths: Paths, note: dict[str, Any]) -> None:
 
 
 def _fingerprint(folder: str) -> set[tuple[str, int, int]]:
+    """Name, size and mtime_ns of what lies in the lists folder (`file:` repositories have links there)."""
     found = set()
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_file(follow_symlinks=False) and entry.name != "lock":
-                status = entry.stat(follow_symlinks=False)
+            if entry.is_file() and entry.name != "lock":
+                status = entry.stat()
                 found.add((entry.name, status.st_size, status.st_mtime_ns))
     return found
 

@@ -65,13 +65,8 @@ def _services(wanted: bool) -> tuple[Optional[List[StaleService]], Optional[List
         return None, None, ["Services that need a restart: no process could be looked at."]
     if not found.unseen:
         return found.services, found.sessions, []
-    return (
-        found.services,
-        found.sessions,
-        [
-            f"Services that need a restart: {found.unseen} of {found.seen + found.unseen} processes could not be looked at."
-        ],
-    )
+    total = found.seen + found.unseen
+    return found.services, found.sessions, [f"Services that need a restart: {found.unseen} of {total} processes."]
 
 
 def _free_bytes(folder: str) -> Optional[int]:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The Upkeep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An apt of its own in a temporary folder, and the collectors run against it: no root, nothing of the machine changed."""
+"""An apt of its own in a temporary folder, and the collectors run against it: no root, no change to the machine."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class AptRoot:
             "".join(stanza({"Package": name, "Architecture": "amd64", "Auto-Installed": "1"}) for name in names)
         )
 
-    def repository(self, suite, packages, options="[trusted=yes]", release=None, fetch=True):
+    def repository(self, suite, packages, options="[trusted=yes]", release=None, fetch=True, method="file"):
         """`packages`: (name, version[, fields]). `release`: fields of the Release file."""
         folder = self.root / "srv" / "dists" / suite
         lists = folder / "main" / "binary-amd64"
@@ -116,7 +116,7 @@ class AptRoot:
         body += f"SHA256:\n {digest} {len(text)} main/binary-amd64/Packages\n"
         (folder / "Release").write_text(body)
         with (self.root / "etc/apt/sources.list").open("a") as stream:
-            stream.write(f"deb {options} file:{self.root}/srv {suite} main\n")
+            stream.write(f"deb {options} {method}:{self.root}/srv {suite} main\n")
         if fetch:
             self.update()
         return folder
