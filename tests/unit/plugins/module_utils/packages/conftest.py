@@ -9,10 +9,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.module_utils.packages.collect import collect
+from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options
 
 ROOT = Path(__file__).resolve().parents[5]
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -131,13 +134,25 @@ class AptRoot:
     def apt(self, *arguments):
         return subprocess.run(["apt-get", *arguments], env=self.env, capture_output=True, text=True)
 
-    def collect(self, bindings="never", python=None, prefix=(), **options):
-        python = python or (SYSTEM_PYTHON if bindings == "require" else sys.executable)
+    def collect(self, bindings="never", python=None, **options):
+        """The result: in this process for the commands, in another for the bindings or where `python` is given."""
+        if python is None and bindings == "require":
+            python = SYSTEM_PYTHON
         options = dict({"manager": "apt", "scan_services": False, "bindings": bindings}, **options)
-        argv = [*prefix, python, "-c", COLLECT, str(ROOT / "collections"), json.dumps(options)]
+        if python is None:
+            return self._collect_here(options)
+        argv = [python, "-c", COLLECT, str(ROOT / "collections"), json.dumps(options)]
         done = subprocess.run(argv, env=self.env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def _collect_here(self, options):
+        with mock.patch.dict(os.environ, self.env):
+            try:
+                collected = collect(Options(**options))
+            except UpkeepError as error:
+                return error.result()
+        return {"changed": collected.changed, "data": collected.document}
 
     def both(self, **options):
         """The document of the commands, after seeing that the bindings say the same (where there are any)."""
