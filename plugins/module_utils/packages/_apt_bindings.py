@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Asking apt through python-apt's `apt_pkg`: one process, no text to parse. Only `Bindings` may touch `apt_pkg`."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence, Tuple
+
+from ..errors import UpkeepError
+from ._apt_view import Choice, Key, Paths, Plan, Step, Version
+from ._deb822 import paragraph
+
+try:
+    import apt_pkg
+except ImportError:
+    apt_pkg = None
+
+
+def available() -> bool:
+    """Whether this interpreter has python-apt (Debian's belongs to the system's interpreter alone)."""
+    return apt_pkg is not None
+
+
+class Bindings:
+    """`AptView` on apt_pkg. Opening it reads the package cache, which is most of the time that a collection takes."""
+
+    collector = "bindings"
+
+    def __init__(self) -> None:
+        try:
+            apt_pkg.init()
+            self._native = apt_pkg.config.find("APT::Architecture")
+        except Exception as error:
+            raise _broken(error)
+        self.apt_version = apt_pkg.VERSION
+        self._opened: Any = None
+
+    def paths(self) -> Paths:
+        config = apt_pkg.config
+        return Paths(
+            status=config.find_file("Dir::State::status"),
+            lists=config.find_dir("Dir::State::lists"),
+            state=config.find_dir("Dir::State"),
+            extended_states=config.find_file("Dir::State::extended_states"),
+            archives=config.find_dir("Dir::Cache::archives"),
+            sourcelist=config.find_file("Dir::Etc::sourcelist"),
+            sourceparts=config.find_dir("Dir::Etc::sourceparts"),
+            pkgcache=config.find_file("Dir::Cache::pkgcache"),
+            native=self._native,
+            allow_insecure=config.find_b("Acquire::AllowInsecureRepositories"),
+        )
+
+    def plan(self, full: bool) -> Plan:
+        cache, depcache = self._open()
+        try:
+            depcache.init()
+            if depcache.broken_count:
+                return Plan(refused=True)
+            depcache.upgrade(full)
+        except Exception as error:
+            raise _broken(error)
+        plan = Plan()
+        for package in cache.packages:
+            current = package.current_ver
+            if depcache.marked_delete(package):
+                if current is not None:
+                    plan.remove[_key(package)] = current.ver_str
+            elif (
+                depcache.marked_install(package)
+                or depcache.marked_upgrade(package)
+                or depcache.marked_downgrade(package)
+            ):
+                candidate = depcache.get_candidate_ver(package)
+                plan.install[_key(package)] = Step(
+                    current.ver_str if current is not None else None, candidate.ver_str, candidate.arch
+                )
+        return plan
+
+    def choices(self, keys: Sequence[Key]) -> dict[Key, Choice]:
+        cache, depcache = self._open()
+        policy = depcache.policy
+        found = {}
+        for key in keys:
+            package = _lookup(cache, key)
+            if package is None:
+                continue
+            # The policy's candidate: the depcache's own is what its plan made of it.
+            candidate = policy.get_candidate_ver(package)
+            versions = tuple(
+                Version(
+                    version.ver_str,
+                    policy.get_priority(version),
+                    tuple(sorted(file.filename for file, _index in version.file_list if not file.not_source)),
+                )
+                for version in package.version_list
+            )
+            found[key] = Choice(candidate.ver_str if candidate is not None else None, versions)
+        return found
+
+    def records(self, wanted: Sequence[Tuple[Key, str]]) -> dict[Tuple[Key, str], Mapping[str, str]]:
+        cache, _depcache = self._open()
+        reader = apt_pkg.PackageRecords(cache)
+        found = {}
+        for key, version in wanted:
+            package = _lookup(cache, key)
+            for candidate in package.version_list if package is not None else ():
+                files = [entry for entry in candidate.file_list if not entry[0].not_source]
+                if candidate.ver_str == version and files and reader.lookup(files[0]):
+                    found[(key, version)] = paragraph(reader.record)
+                    break
+        return found
+
+    def close(self) -> None:
+        self._opened = None
+
+    def _open(self) -> Any:
+        if self._opened is None:
+            try:
+                apt_pkg.init_system()
+                cache = apt_pkg.Cache(None)
+                self._opened = (cache, apt_pkg.DepCache(cache))
+            except Exception as error:
+                raise _broken(error)
+        return self._opened
+
+
+def _key(package: Any) -> Key:
+    return (package.name, package.architecture)
+
+
+def _lookup(cache: Any, key: Key) -> Any:
+    try:
+        return cache[key]
+    except KeyError:
+        return None
+
+
+def _broken(error: Exception) -> UpkeepError:
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UpkeepError("apt_failed", f"apt cannot work with its package lists or status: {said}. Try `apt-get check`.")

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Asking apt through its commands, where python-apt is missing: as few processes as possible."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import tempfile
+from typing import Iterator, Mapping, Optional, Sequence, Tuple
+
+from ..errors import UpkeepError
+from ._apt_view import Choice, Key, Paths, Plan, Step, Version, native_key
+from ._deb822 import paragraphs
+from ._run import run
+
+_SETTINGS = {
+    "status": "Dir::State::status/f",
+    "lists": "Dir::State::lists/d",
+    "state": "Dir::State/d",
+    "extended_states": "Dir::State::extended_states/f",
+    "archives": "Dir::Cache::archives/d",
+    "sourcelist": "Dir::Etc::sourcelist/f",
+    "sourceparts": "Dir::Etc::sourceparts/d",
+    "pkgcache": "Dir::Cache::pkgcache/f",
+    "native": "APT::Architecture",
+    "allow_insecure": "Acquire::AllowInsecureRepositories/b",
+}
+_INST = re.compile(r"^Inst (\S+)(?: \[([^\]\s]+)\])? \((\S+).*? ?\[([^\]\s]+)\]\)")
+_REMV = re.compile(r"^(?:Remv|Purg) (\S+)(?: \[([^\]\s]+)\])?")
+_UNMET = ("unmet dependencies", "needs to be reinstalled")
+_VERSION = re.compile(r"^ (?:\*\*\*|   ) (\S+) (-?\d+)(?: \(phased .*\))?$")
+_FILE = re.compile(r"^ {6,}-?\d+ (\S.*)$")
+
+
+class Commands:
+    """`AptView` on apt-get, apt-cache and apt-config."""
+
+    collector = "commands"
+
+    def __init__(self) -> None:
+        arguments = [word for name, key in _SETTINGS.items() for word in (name.upper(), key)]
+        self._settings = parse_settings(run(["apt-config", "shell", *arguments], timeout=30).stdout)
+        self._native = self._settings.get("native", "")
+        first_line = run(["apt-get", "--version"], timeout=30).stdout.split()
+        self.apt_version = first_line[1] if len(first_line) > 1 else ""
+        self._cache_folder: Optional[str] = None
+
+    def paths(self) -> Paths:
+        values = self._settings
+        missing = [name for name in ("status", "lists", "native") if not values.get(name)]
+        if missing:
+            raise UpkeepError("apt_failed", f"apt-config does not say {_SETTINGS[missing[0]]}: is apt installed whole?")
+        texts = {name: values.get(name, "") for name in _SETTINGS if name != "allow_insecure"}
+        return Paths(allow_insecure=values.get("allow_insecure") == "true", **texts)
+
+    def plan(self, full: bool) -> Plan:
+        verb = "dist-upgrade" if full else "upgrade"
+        result = run(["apt-get", "-s", "-q", *self._options(), verb], allow=(0, 100))
+        said = result.stdout + result.stderr
+        if result.rc and any(phrase in said.lower() for phrase in _UNMET):
+            return Plan(refused=True)
+        if result.rc:
+            error = next((line for line in result.stderr.splitlines() if line.startswith("E:")), "E: no reason given")
+            raise UpkeepError(
+                "apt_failed",
+                f"apt cannot work with its package lists or status: {error}. Try `apt-get check`.",
+            )
+        return parse_plan(result.stdout, self._native)
+
+    def choices(self, keys: Sequence[Key]) -> dict[Key, Choice]:
+        if not keys:
+            return {}
+        names = [f"{name}:{arch}" for name, arch in keys]
+        return parse_policy(run(["apt-cache", *self._options(), "policy", *names]).stdout, self._native)
+
+    def records(self, wanted: Sequence[Tuple[Key, str]]) -> dict[Tuple[Key, str], Mapping[str, str]]:
+        if not wanted:
+            return {}
+        names = [f"{name}:{arch}={version}" for (name, arch), version in wanted]
+        result = run(["apt-cache", *self._options(), "show", *names], allow=(0, 100))
+        found: dict[Tuple[Key, str], Mapping[str, str]] = {}
+        for fields in paragraphs(result.stdout):
+            key = native_key(fields.get("package", ""), fields.get("architecture", ""), self._native)
+            found.setdefault((key, fields.get("version", "")), fields)
+        return found
+
+    def close(self) -> None:
+        if self._cache_folder:
+            shutil.rmtree(self._cache_folder, ignore_errors=True)
+            self._cache_folder = None
+
+    def _options(self) -> list[str]:
+        """A cache of our own where apt keeps none (container images), else each command would build it anew."""
+        path = self._settings.get("pkgcache", "")
+        if path and os.path.isfile(path):
+            return []
+        if self._cache_folder is None:
+            self._cache_folder = tempfile.mkdtemp(prefix="upkeep-apt-")
+        folder = self._cache_folder
+        return [
+            "-o",
+            f"Dir::Cache::pkgcache={folder}/pkgcache.bin",
+            "-o",
+            f"Dir::Cache::srcpkgcache={folder}/srcpkgcache.bin",
+        ]
+
+
+def parse_settings(text: str) -> dict[str, str]:
+    """`NAME='value'` lines of `apt-config shell`, by lower-case name."""
+    found = {}
+    for line in text.splitlines():
+        name, _equals, value = line.partition("=")
+        try:
+            words = shlex.split(value)
+        except ValueError:
+            continue
+        found[name.lower()] = words[0] if words else ""
+    return found
+
+
+def parse_plan(text: str, native: str) -> Plan:
+    """The `Inst` and `Remv` lines of `apt-get -s`: `Inst name[:arch] [installed] (version origins [arch]) …`."""
+    plan = Plan()
+    for line in text.splitlines():
+        match = _INST.match(line)
+        if match:
+            name, installed, version, arch = match.groups()
+            plan.install[_full_name(name, native)] = Step(installed, version, arch)
+            continue
+        match = _REMV.match(line)
+        if match:
+            plan.remove[_full_name(match.group(1), native)] = match.group(2) or ""
+    # A package that must go before its new version comes is listed twice.
+    for key in plan.install:
+        plan.remove.pop(key, None)
+    return plan
+
+
+def parse_policy(text: str, native: str) -> dict[Key, Choice]:
+    """`apt-cache policy name:arch …`: a block a package, with the candidate and a table of versions and their files."""
+    found = {}
+    for header, lines in _blocks(text):
+        candidate = None
+        table: list[tuple[str, int, list[str]]] = []
+        for line in lines:
+            if line.startswith("  Candidate: "):
+                word = line[len("  Candidate: ") :].strip()
+                candidate = None if word == "(none)" else word
+                continue
+            version = _VERSION.match(line)
+            if version:
+                table.append((version.group(1), int(version.group(2)), []))
+                continue
+            file = _FILE.match(line)
+            if file and table and not file.group(1).startswith("/"):
+                table[-1][2].append(file.group(1))
+        versions = tuple(Version(number, priority, tuple(sorted(files))) for number, priority, files in table)
+        found[_full_name(header, native)] = Choice(candidate, versions)
+    return found
+
+
+def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
+    header, lines = "", []
+    for line in text.splitlines():
+        if line[:1] not in ("", " ") and line.endswith(":"):
+            if header:
+                yield header, lines
+            header, lines = line[:-1], []
+        else:
+            lines.append(line)
+    if header:
+        yield header, lines
+
+
+def _full_name(name: str, native: str) -> Key:
+    bare, _colon, arch = name.partition(":")
+    return native_key(bare, arch, native)

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What apt knows and would do, as both collectors (bindings, commands) tell it: plain data, equal either way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, Mapping, Optional, Protocol, Sequence, Tuple
+
+Key = Tuple[str, str]
+"""(name, architecture); packages of architecture `all` go under the native one, as apt keeps them."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where apt's own configuration says that things are (APT_CONFIG and Dir:: are apt's business, not ours)."""
+
+    status: str
+    lists: str
+    state: str
+    extended_states: str
+    archives: str
+    sourcelist: str
+    sourceparts: str
+    pkgcache: str
+    native: str
+    allow_insecure: bool
+
+
+@dataclass(frozen=True)
+class Version:
+    """An available version: `files` names the package lists that offer it, `priority` is its pin priority."""
+
+    version: str
+    priority: int
+    files: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What apt would choose for an installed package, of everything that is newer than what is there."""
+
+    candidate: Optional[str]
+    versions: Tuple[Version, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a plan; `installed` is None for what would come new."""
+
+    installed: Optional[str]
+    version: str
+    arch: str
+
+
+@dataclass
+class Plan:
+    """What an upgrade would do. `refused`: apt would do nothing at all until the broken dependencies are repaired."""
+
+    install: Dict[Key, Step] = field(default_factory=dict)
+    remove: Dict[Key, str] = field(default_factory=dict)
+    refused: bool = False
+
+    def only_upgrades(self) -> bool:
+        """Whether nothing comes new and nothing goes."""
+        return not self.remove and all(step.installed is not None for step in self.install.values())
+
+
+class AptView(Protocol):
+    """How to ask apt. Its two implementations are the bindings and the commands."""
+
+    collector: str
+    apt_version: str
+
+    def paths(self) -> Paths:
+        """Apt's directories and the few settings that matter here."""
+
+    def plan(self, full: bool) -> Plan:
+        """What `apt-get dist-upgrade` (full) or `apt-get upgrade` would do."""
+
+    def choices(self, keys: Sequence[Key]) -> Dict[Key, Choice]:
+        """The available versions of packages. `Version.files` are ids that `Repositories.of_file` understands."""
+
+    def records(self, wanted: Sequence[Tuple[Key, str]]) -> Dict[Tuple[Key, str], Mapping[str, str]]:
+        """The control fields (lower-case names) of available versions."""
+
+    def close(self) -> None:
+        """Give back what was held (temporary caches)."""
+
+
+def native_key(name: str, arch: str, native: str) -> Key:
+    """The key of a package in apt's eyes."""
+    return (name, native if arch in ("all", "") else arch)

@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What every package manager fills: the shapes of `upkeep.patch_level/1`, one dataclass each.
+
+Unknown is a value of its own: a field that could not be determined is `None`, never `False`, `0` or `[]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+SCHEMA = "upkeep.patch_level/1"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The module's parameters. `max_age` in seconds."""
+
+    manager: str = "auto"
+    refresh: str = "never"
+    max_age: int = 86400
+    scan_services: bool = True
+    bindings: str = "auto"
+    check_mode: bool = False
+
+
+@dataclass
+class Repository:
+    """A configured repository; what it says of itself comes from its (In)Release file, None where there is none."""
+
+    id: str
+    enabled: bool
+    suite: Optional[str] = None
+    origin: Optional[str] = None
+    label: Optional[str] = None
+    codename: Optional[str] = None
+    version: Optional[str] = None
+    components: List[str] = field(default_factory=list)
+    security: bool = False
+    signed: Optional[bool] = None
+    fetched: bool = False
+    date: Optional[str] = None
+    valid_until: Optional[str] = None
+
+
+@dataclass
+class Metadata:
+    """How far the lists of available packages can be trusted. `refresh_ok` is None where no refresh was tried."""
+
+    refreshed_at: Optional[str]
+    refresh_ok: Optional[bool]
+    stale: bool
+    repositories: List[Repository]
+    problems: List[str]
+
+
+@dataclass
+class Installed:
+    """One installed package; `state` is the manager's own word, `installed` when all is well."""
+
+    name: str
+    arch: str
+    version: str
+    source_name: str
+    source_version: str
+    held: bool
+    auto: bool
+    state: str
+
+
+@dataclass
+class Pending:
+    """One update that is there: to be installed (`blocked_by` None) or withheld, and then why."""
+
+    name: str
+    arch: str
+    installed: Optional[str]
+    candidate: str
+    source_name: str
+    source_version: str
+    origins: List[str]
+    security: bool
+    security_version: Optional[str] = None
+    advisories: List[str] = field(default_factory=list)
+    cves: List[str] = field(default_factory=list)
+    severity: str = "unknown"
+    severity_source: Optional[str] = None
+    published_at: Optional[str] = None
+    blocked_by: Optional[str] = None
+    blocked_detail: Optional[str] = None
+    new_dependency: bool = False
+    needs_full_upgrade: bool = False
+    downgrade: bool = False
+
+
+@dataclass
+class Removal:
+    """A package that a full upgrade would take away."""
+
+    name: str
+    arch: str
+    version: str
+    because: str
+
+
+@dataclass
+class Health:
+    """What would stop or spoil an upgrade. Reported, never repaired here."""
+
+    interrupted: bool
+    half_configured: List[str]
+    locked_by: Optional[str]
+    boot_free_bytes: Optional[int] = None
+    unmet_dependencies: List[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class KernelPackage:
+    """An installed kernel: `release` as `uname -r` says it, `version` of its package."""
+
+    release: str
+    version: str
+
+
+@dataclass
+class PackageState:
+    """What a manager answers; the rest of the document is the same for all of them."""
+
+    metadata: Metadata
+    installed: List[Installed]
+    pending: List[Pending]
+    removals: List[Removal]
+    health: Health
+    kernels: List[KernelPackage]
+    collector: str
+    tool: Dict[str, Any]
+    not_seen: List[str] = field(default_factory=list)
+    changed: bool = False
+
+
+@dataclass
+class Host:
+    """Which system this is. `eol_date` is the last day of security updates that cost nothing, where known."""
+
+    os_id: Optional[str]
+    os_version: Optional[str]
+    codename: Optional[str]
+    arch: str
+    machine_id: Optional[str]
+    boot_id: Optional[str]
+    container: bool
+    eol_date: Optional[str]
+
+
+@dataclass
+class Kernel:
+    """`reboot_needed` is None where the running kernel is not one of the installed packages' flavours."""
+
+    running: str
+    newest_installed: Optional[str]
+    reboot_needed: Optional[bool]
+
+
+@dataclass
+class Reboot:
+    """`required` is None in a container and where it cannot be told."""
+
+    required: Optional[bool]
+    reasons: List[str]
+
+
+@dataclass
+class StaleService:
+    """Processes of one unit (None: of no unit) that still run code which is no longer on disk."""
+
+    unit: Optional[str]
+    pids: List[int]
+    files: List[str]
+    commands: List[str]
+
+
+def plain(thing: Any) -> Any:
+    """Dataclasses and lists of them as JSON-able data (a good deal faster than `dataclasses.asdict`)."""
+    if isinstance(thing, list):
+        return [plain(item) for item in thing]
+    if hasattr(thing, "__dataclass_fields__"):
+        return {name: plain(value) for name, value in vars(thing).items()}
+    return thing
