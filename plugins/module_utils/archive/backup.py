@@ -1,0 +1,308 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One backup run: decide whether anything changed, write, publish, and say what was done."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple
+
+from ansible_collections.proven.upkeep.plugins.module_utils import state, times
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
+
+from . import cache, codecs, previous, walk
+from .destination import Destination, pending_manifest, write_error
+from .manifest import SCHEMA as MANIFEST_SCHEMA
+from .model import shown, text
+from .previous import Previous
+from .writer import ArchiveWriter, Settings
+
+SCHEMA = "upkeep.backup/1"
+MAX_THREADS = 16  # more would hold more blocks in memory than the promised 96 MiB allow
+MAX_LISTED = 1000
+
+
+@dataclass
+class Request:
+    """The parameters of `backup_archive`, as its documentation describes them."""
+
+    name: str
+    paths: List[str]
+    dest: str
+    root: Optional[str] = None
+    exclude: Tuple[str, ...] = ()
+    compression: str = "auto"
+    level: Optional[int] = None
+    threads: Optional[int] = None
+    one_file_system: bool = False
+    xattrs: bool = True
+    sparse: bool = True
+    on_changed: str = "retry"
+    on_unreadable: str = "fail"
+    force: bool = False
+    require_free: int = 0
+
+
+def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, Any]:
+    """Back up. Returns {"changed", "data": upkeep.backup/1 without project and host, "diff" where asked for}.
+
+    With `check`, nothing is touched and `data` has `predicted: true`. Raises UpkeepError: bad_parameter, path_missing,
+    unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
+    compression_unavailable, io_error. After any of them the last archive and its manifest are as they were.
+    """
+    return _Run(request, diff).go(check)
+
+
+def usable_cpus() -> int:
+    return min(len(os.sched_getaffinity(0)), MAX_THREADS)
+
+
+class _Run:
+    def __init__(self, request: Request, diff: bool) -> None:
+        self.started, self.clock = times.now(), time.monotonic()
+        self.request, self.wants_diff = request, diff
+        _check(request)
+        dest = os.path.abspath(request.dest)
+        dest = os.path.join(os.path.realpath(os.path.dirname(dest)), os.path.basename(dest))
+        self.codec, dest, self.warnings = codecs.choose(dest, request.compression)
+        self.dest = Destination(dest)
+        self.level = self.codec.default_level if request.level is None else request.level
+        if self.level not in self.codec.levels:
+            span = f"{self.codec.levels[0]} to {self.codec.levels[-1]}"
+            raise UpkeepError("bad_parameter", f"level: {self.codec.name} takes {span}, not {self.level}.")
+        self.roots = walk.find_roots(request.paths, request.root)
+        self.parameters = {
+            "root": request.root, "paths": sorted(request.paths), "exclude": list(request.exclude),
+            "compression": self.codec.name, "level": self.level, "one_file_system": request.one_file_system,
+            "xattrs": request.xattrs, "sparse": request.sparse,
+        }  # fmt: skip
+
+    def go(self, check: bool) -> Dict[str, Any]:
+        self.dest.check(make=not check)
+        if not check:
+            try:
+                self.warnings += self.dest.settle()
+            except OSError as error:
+                raise write_error(error, self.dest.folder)
+        self._warn_of_links()
+        self.walker = self._walker()
+        known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
+        self.reason = "force is set" if self.request.force else self.reason
+        result = self._unchanged(known, check) if known and not self.request.force else None
+        if result is None:
+            if self.request.require_free:
+                self.dest.require_free(self.request.require_free)
+            result = {"changed": True, "data": self._predicted() if check else self._write()}
+        if self.wants_diff:
+            result["diff"] = self._diff_text(result)
+        return result
+
+    # -- deciding ---------------------------------------------------------------------------------------------------
+
+    def _unchanged(self, known: Previous, check: bool) -> Optional[Dict[str, Any]]:
+        """The result of a run that finds nothing new; None when a new archive is needed."""
+        self.changes: List[str] = []
+        if not previous.same_tree(known, self.walker) and not self._same_at_a_closer_look(known, check):
+            return None
+        document = dict(known.document)
+        document.update(
+            archive=self.dest.archive, manifest=self.dest.manifest, confirmed_at=times.iso(times.now()),
+            duration_ms=self._elapsed(), unchanged=True, excluded=self.walker.excluded, warnings=self._all_warnings(),
+            tool=self._tool(),
+        )  # fmt: skip
+        if check:
+            document["predicted"] = True
+        return {"changed": False, "data": document}
+
+    def _same_at_a_closer_look(self, known: Previous, check: bool) -> bool:
+        """Compare with the manifest, hashing what the cache does not vouch for; then renew the cache."""
+        token = os.urandom(16).hex().encode("ascii")
+        limit = MAX_LISTED if self.wants_diff else 1
+        total = 0
+        with tempfile.TemporaryFile() as stream:
+            recorder = cache.Recorder(stream, token)
+            try:
+                for sign, path in previous.differences(known, self.walker, self.request.xattrs, recorder):
+                    total += 1
+                    if total <= limit:
+                        self.changes.append(f"{sign} {shown(path)}")
+                    if not self.wants_diff:
+                        break
+            except UpkeepError:  # its manifest is damaged: a reason to write anew, not to fail
+                self.reason = "the manifest beside the archive cannot be used"
+                return False
+            if total > limit and self.wants_diff:
+                self.changes.append("… and %s more" % (total - limit))
+            if total or self.walker.vanished or self.walker.unreadable:
+                self.reason = "the tree changed"
+                return False
+            if not check:
+                self._remember(known.document, token, stream)
+        return True
+
+    def _predicted(self) -> Dict[str, Any]:
+        """What check mode can say without reading the tree's contents."""
+        return self._document(
+            sha256=None, bytes=None, files=None, entries=None, input_bytes=None, created=None, confirmed_at=None,
+            complete=None, predicted=True, reason=self.reason,
+        )  # fmt: skip
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def _write(self) -> Dict[str, Any]:
+        settings = Settings(
+            self.codec, self.level, self.request.threads or usable_cpus(), self.request.xattrs, self.request.sparse,
+            self.request.on_changed,
+        )  # fmt: skip
+        token = os.urandom(16).hex().encode("ascii")
+        try:
+            with self.dest.locked() as stream, tempfile.TemporaryFile(dir=self.dest.folder) as records:
+                writer = ArchiveWriter(stream, self.dest.folder, settings, self._manifest_header())
+                try:
+                    for node in self.walker.nodes(cache.Recorder(records, token)):
+                        writer.add(node)
+                    self._refuse_unreadable(writer)
+                    document = self._publish(writer)
+                finally:
+                    writer.close()
+                if document["complete"]:
+                    self._remember(document, token, records)
+        except OSError as error:
+            raise write_error(error, self.dest.archive)
+        document["warnings"] = self._all_warnings()
+        document["duration_ms"] = self._elapsed()
+        return document
+
+    def _publish(self, writer: ArchiveWriter) -> Dict[str, Any]:
+        facts, store = writer.finish(), writer.store
+        vanished = self.walker.vanished + store.vanished
+        unreadable = self.walker.unreadable + store.unreadable
+        complete = not (store.changed or unreadable or vanished)
+        target = self.dest if complete else self.dest.incomplete
+        created = times.iso(self.started)
+        document = self._document(
+            archive=target.archive, manifest=target.manifest, sha256=facts["archive_sha256"],
+            bytes=facts["archive_bytes"], files=store.files, entries=store.entries, input_bytes=store.input_bytes,
+            created=created, confirmed_at=created, complete=complete, changed_during_backup=_names(store.changed),
+            unreadable=_names(unreadable), vanished=_names(vanished), sockets=_names(store.sockets),
+            excluded=self.walker.excluded, reason=self.reason,
+        )  # fmt: skip
+        kept = {key: value for key, value in document.items() if key not in ("archive", "manifest", "duration_ms")}
+        writer.write_manifest(
+            pending_manifest(self.dest.archive), {"created": created, "parameters": self.parameters, "document": kept}
+        )
+        self.dest.publish(target)
+        return document
+
+    def _refuse_unreadable(self, writer: ArchiveWriter) -> None:
+        unreadable = self.walker.unreadable + writer.store.unreadable
+        if unreadable and self.request.on_unreadable == "fail":
+            why = writer.store.why_unreadable or self.walker.why_unreadable
+            raise UpkeepError(
+                "unreadable",
+                f"paths: {len(unreadable)} of them cannot be read ({why}): {walk.listed(unreadable)}. Run as a user who "
+                "may, exclude them, or set on_unreadable to mark; nothing was replaced.",
+                unreadable=_names(unreadable),
+                count=len(unreadable),
+            )
+
+    def _remember(self, document: Dict[str, Any], token: bytes, records: Any) -> None:
+        """The cache is a help, not a duty: without it the next run reads everything again."""
+        try:
+            previous.remember(self.dest, self.request.name, self.parameters, document, token, records)
+        except OSError as error:
+            self.warnings.append(f"The cache could not be written ({error}): the next run reads every file again.")
+
+    # -- describing -------------------------------------------------------------------------------------------------
+
+    def _document(self, **facts: Any) -> Dict[str, Any]:
+        document = {
+            "schema": SCHEMA, "backup": self.request.name, "archive": self.dest.archive, "manifest": self.dest.manifest,
+            "sha256": None, "bytes": None, "files": None, "entries": None, "input_bytes": None,
+            "compression": self.codec.name, "created": None, "confirmed_at": None, "duration_ms": self._elapsed(),
+            "complete": None, "unchanged": False, "changed_during_backup": [], "unreadable": [], "vanished": [],
+            "excluded": 0, "sockets": [], "warnings": self._all_warnings(), "tool": self._tool(),
+        }  # fmt: skip
+        document.update(facts)
+        return document
+
+    def _manifest_header(self) -> Dict[str, Any]:
+        """Deterministic: nothing of the host or the clock."""
+        return {
+            "schema": MANIFEST_SCHEMA, "backup": self.request.name, "roots": [text(root.path) for root in self.roots],
+            "exclude": list(self.request.exclude), "compression": self.codec.name, "level": self.level,
+            "one_file_system": self.request.one_file_system, "xattrs": self.request.xattrs,
+            "sparse": self.request.sparse,
+        }  # fmt: skip
+
+    def _tool(self) -> Dict[str, str]:
+        return {"collection": VERSION, "python": platform.python_version(), "compressor": self.codec.library()}
+
+    def _walker(self) -> walk.Walker:
+        avoid_folders, avoid_names = frozenset(), {}
+        place = _place(state.state_dir())
+        if place:
+            avoid_folders = frozenset((place,))
+        place = _place(self.dest.folder)
+        if place:
+            avoid_names[place] = self.dest.names()
+        exclude = walk.exclusion(self.request.exclude)
+        return walk.Walker(self.roots, exclude, self.request.one_file_system, avoid_folders, avoid_names)
+
+    def _all_warnings(self) -> List[str]:
+        found = list(self.warnings)
+        walker = getattr(self, "walker", None)
+        if walker is not None and walker.mounts:
+            found.append(f"Other file systems were not entered (one_file_system): {walk.listed(walker.mounts)}.")
+        if walker is not None and walker.avoided_inside:
+            found.append(
+                "dest lies inside paths: each run changes its folder, so each run makes a new archive. Exclude "
+                f"{self.dest.folder}, or put dest elsewhere."
+            )
+        return found
+
+    def _warn_of_links(self) -> None:
+        for root in self.roots:
+            full = os.path.join(root.folder, root.name)
+            if os.path.islink(full):
+                self.warnings.append(f"{shown(full)} is a symbolic link: the link is stored, not what it points to.")
+
+    def _diff_text(self, result: Dict[str, Any]) -> Dict[str, str]:
+        """For Ansible's diff mode: a line a path, `+` added, `~` changed, `-` removed."""
+        lines = getattr(self, "changes", [])
+        if result["changed"] and not lines:
+            lines = [f"~ everything: {self.reason}"]
+        after = "".join(line + "\n" for line in lines)
+        return {"before_header": self.dest.archive, "after_header": "what is there now", "before": "", "after": after}
+
+    def _elapsed(self) -> int:
+        return int((time.monotonic() - self.clock) * 1000)
+
+
+def _check(request: Request) -> None:
+    if not request.name:
+        raise UpkeepError("bad_parameter", "name: it is empty; give the backup a name.", option="name")
+    if not request.paths:
+        raise UpkeepError("bad_parameter", "paths: nothing to back up was named.", option="paths")
+    if request.threads is not None and not 1 <= request.threads <= 256:
+        raise UpkeepError("bad_parameter", f"threads: {request.threads} is not between 1 and 256.", option="threads")
+
+
+def _place(folder: str) -> Optional[Tuple[int, int]]:
+    try:
+        info = os.stat(folder)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
+
+
+def _names(paths: List[bytes]) -> List[str]:
+    """As a document lists them: a thousand at most, then how many more."""
+    names = [shown(path) for path in paths[:MAX_LISTED]]
+    more = len(paths) - MAX_LISTED
+    return [*names, f"… and {more} more"] if more > 0 else names

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One path on disk against its entry: in what do they differ?"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List, NamedTuple
+
+from .content import open_file, sha256_of
+from .metadata import describe, read_xattrs
+from .model import FILE, SOCKET, Entry, shown
+from .walk import Node
+
+
+class Difference(NamedTuple):
+    """`field` of an entry: what the manifest says, what was found."""
+
+    field: str
+    expected: Any
+    found: Any
+
+
+def metadata(node: Node, entry: Entry, live: Entry, skip: frozenset = frozenset()) -> List[Difference]:
+    """All fields but the content. `live` is the node's own description; `skip` names fields that are not compared."""
+    if entry.type == SOCKET and live.type == SOCKET:
+        return []  # remade at each start of its service, and stored in no archive
+    if entry.type != live.type:
+        return [Difference("type", entry.type, live.type)]
+    found = []
+    for field in ("size", "mode", "uid", "gid", "user", "group", "mtime_ns", "link", "leader", "rdev", "xattrs"):
+        expected, seen = getattr(entry, field), getattr(live, field)
+        if expected != seen and field not in skip:
+            found.append(Difference(field, _plain(field, expected), _plain(field, seen)))
+    return found
+
+
+def look(node: Node, with_xattrs: bool, leader: Any = None) -> Entry:
+    """The live entry of a node, attributes of regular files included. Raises OSError."""
+    live = describe(node, with_xattrs, leader)
+    if with_xattrs and live.type == FILE:
+        fd = open_file(node.name, node.dir_fd)
+        try:
+            live.xattrs = read_xattrs(fd)
+        finally:
+            os.close(fd)
+    return live
+
+
+def content_sha256(node: Node) -> str:
+    """Hash of a regular file, read again from disk. Raises OSError."""
+    fd = open_file(node.name, node.dir_fd)
+    try:
+        return sha256_of(fd)
+    finally:
+        os.close(fd)
+
+
+def _plain(field: str, value: Any) -> Any:
+    """A value that a JSON document can hold."""
+    if isinstance(value, bytes):
+        return shown(value)
+    if field == "mode":
+        return f"{value:04o}"
+    if field == "xattrs":
+        return {
+            name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"): value[name].hex()
+            for name in value
+        }
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reading a file: whole when small, in pieces when not, by data regions when sparse; and whether it held still."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from typing import Callable, List, Optional, Tuple
+
+from .model import BLOCK_SIZE
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_ZEROS = bytes(BLOCK_SIZE)
+
+
+def open_file(name: bytes, dir_fd: int) -> int:
+    """A descriptor for reading; never waits on a FIFO that took the file's place, never follows a link."""
+    return os.open(name, _OPEN, dir_fd=dir_fd)
+
+
+def same(before: os.stat_result, after: os.stat_result) -> bool:
+    """Did the file hold still between two looks at it?"""
+    return (
+        before.st_size == after.st_size
+        and before.st_mtime_ns == after.st_mtime_ns
+        and before.st_ctime_ns == after.st_ctime_ns
+    )
+
+
+def read_small(fd: int, size: int) -> bytes:
+    """Up to `size` + 1 bytes: a longer answer than `size` shows that the file grew."""
+    data = os.read(fd, size + 1)
+    while len(data) < size:
+        more = os.read(fd, size + 1 - len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def regions(fd: int, info: os.stat_result) -> Optional[List[Tuple[int, int]]]:
+    """The data regions of a sparse file as (offset, length); None for a file without holes."""
+    size = info.st_size
+    if info.st_blocks * 512 >= size:
+        return None
+    found, offset = [], 0
+    try:
+        while offset < size:
+            try:
+                start = os.lseek(fd, offset, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # only a hole is left
+                    break
+                raise
+            offset = min(os.lseek(fd, start, os.SEEK_HOLE), size)
+            if start >= size:
+                break
+            found.append((start, offset - start))
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOTSUP):
+            return None
+        raise
+    finally:
+        os.lseek(fd, 0, os.SEEK_SET)
+    return None if found == [(0, size)] else found
+
+
+def copy(read: Callable[[int], bytes], length: int, room: Callable[[], int], take: Callable[[bytes], None]) -> int:
+    """Hand exactly `length` bytes from `read` to `take`, zeros where the file ends early.
+
+    `room` says how much fits best at once. Returns how many bytes were really there.
+    """
+    left = length
+    while left:
+        data = read(min(left, room()))
+        if not data:
+            break
+        take(data)
+        left -= len(data)
+    missing = left
+    while left:
+        data = _ZEROS[: min(left, room())]
+        take(data)
+        left -= len(data)
+    return length - missing
+
+
+class SparseHash:
+    """SHA-256 of a sparse file's logical content, holes as zeros: what `sha256sum` says."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+        self._at = 0
+
+    def hole_to(self, offset: int) -> None:
+        while self._at < offset:
+            step = min(offset - self._at, BLOCK_SIZE)
+            self._sha.update(memoryview(_ZEROS)[:step])
+            self._at += step
+
+    def update(self, data: bytes) -> None:
+        self._sha.update(data)
+        self._at += len(data)
+
+    def hexdigest(self) -> str:
+        return self._sha.hexdigest()
+
+
+def sha256_of(fd: int, bound: Optional[int] = None) -> str:
+    """Hash of what a descriptor reads to its end; with `bound`, stops one piece after that many bytes."""
+    sha, total = hashlib.sha256(), 0
+    while True:
+        data = os.read(fd, BLOCK_SIZE)
+        if not data or (bound is not None and total > bound):
+            return sha.hexdigest()
+        sha.update(data)
+        total += len(data)

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An `Entry` from what lies on disk: type, owner, time, link, extended attributes; everything but the content."""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from functools import lru_cache
+from typing import Dict, Optional, Tuple, Union
+
+from .model import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SOCKET, SYMLINK, Entry
+from .walk import Node
+
+_TYPES = {
+    stat.S_IFREG: FILE,
+    stat.S_IFDIR: DIRECTORY,
+    stat.S_IFLNK: SYMLINK,
+    stat.S_IFIFO: FIFO,
+    stat.S_IFCHR: CHARACTER,
+    stat.S_IFBLK: BLOCK,
+    stat.S_IFSOCK: SOCKET,
+}
+_NO_XATTRS = (errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.ENODATA)
+
+
+class Links:
+    """The first path of every file that has more than one name; forgets a file when all its names were seen."""
+
+    def __init__(self) -> None:
+        self._seen: Dict[Tuple[int, int], list] = {}
+
+    def leader(self, info: os.stat_result) -> Optional[bytes]:
+        """The path this file was stored under before, if it was."""
+        if info.st_nlink < 2:
+            return None
+        key = (info.st_dev, info.st_ino)
+        known = self._seen.get(key)
+        if known is None:
+            return None
+        known[1] -= 1
+        if known[1] <= 0:
+            del self._seen[key]
+        return known[0]
+
+    def lead(self, info: os.stat_result, path: bytes) -> None:
+        """`path` was stored: later names of the same file are links to it."""
+        if info.st_nlink > 1:
+            self._seen[(info.st_dev, info.st_ino)] = [path, info.st_nlink - 1]
+
+
+def describe(node: Node, with_xattrs: bool, leader: Optional[bytes] = None) -> Entry:
+    """The entry of a node, without content hash, sparse map and offset.
+
+    A regular file's extended attributes are left to whoever opens it. Raises OSError when it has gone meanwhile.
+    """
+    entry = from_stat(node.path, node.stat)
+    if leader is not None:
+        entry.type, entry.leader, entry.size = HARDLINK, leader, 0
+        return entry
+    if entry.type == SYMLINK:
+        entry.link = os.readlink(node.name, dir_fd=node.dir_fd)
+    if with_xattrs and entry.type != FILE:
+        entry.xattrs = read_xattrs(node.fd) if node.fd >= 0 else read_xattrs(beneath(node.dir_fd, node.name))
+    return entry
+
+
+def from_stat(path: bytes, info: os.stat_result) -> Entry:
+    """What `lstat` alone tells."""
+    kind = _TYPES[stat.S_IFMT(info.st_mode)]
+    entry = Entry(
+        path, kind, info.st_mode & 0o7777, info.st_uid, info.st_gid,
+        user_name(info.st_uid), group_name(info.st_gid), info.st_mtime_ns,
+    )  # fmt: skip
+    if kind == FILE:
+        entry.size = info.st_size
+    elif kind in (CHARACTER, BLOCK):
+        entry.rdev = (os.major(info.st_rdev), os.minor(info.st_rdev))
+    return entry
+
+
+def read_xattrs(target: Union[int, bytes]) -> Dict[str, bytes]:
+    """All extended attributes of a descriptor or path, ACLs, capabilities and labels included; a link's own."""
+    follow = isinstance(target, int)
+    found = {}
+    try:
+        for name in os.listxattr(target, follow_symlinks=follow):
+            try:
+                found[name] = os.getxattr(target, name, follow_symlinks=follow)
+            except OSError as error:
+                if error.errno not in _NO_XATTRS:
+                    raise
+    except OSError as error:
+        if error.errno not in _NO_XATTRS:
+            raise
+    return found
+
+
+def beneath(dir_fd: int, name: bytes) -> bytes:
+    """A path for the calls that take no folder descriptor: the kernel's own link to the folder, then the name."""
+    return b"/proc/self/fd/%d/%s" % (dir_fd, name)
+
+
+@lru_cache(maxsize=None)
+def user_name(uid: int) -> str:
+    """The account's name on this host, empty where there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return ""
+
+
+@lru_cache(maxsize=None)
+def group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except (KeyError, OverflowError):
+        return ""

@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The last backup of the same dest: does it still lie there as it was left, and does the tree still look the same?"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
+
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic, state
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
+from . import cache, compare, manifest
+from .content import sha256_of
+from .destination import Destination
+from .merge import merge
+from .metadata import Links
+from .model import FILE, SOCKET, STABLE, Entry
+from .walk import Node, Walker
+
+SCHEMA = "upkeep.archive_cache/1"
+ADDED, CHANGED, REMOVED = "+", "~", "-"
+
+
+@dataclass
+class Previous:
+    """A usable last backup: what it reported, its manifest's path, and the cache's records where they are usable."""
+
+    document: Dict[str, Any]
+    manifest: str
+    records_path: Optional[str] = None
+    token: bytes = b""
+
+    @contextlib.contextmanager
+    def records(self) -> Iterator[Optional[cache.Records]]:
+        """The cache's records from their start, or None."""
+        if self.records_path is None:
+            yield None
+            return
+        try:
+            stream = open(self.records_path, "rb")  # noqa: PTH123, SIM115
+        except OSError:
+            yield None
+            return
+        with stream:
+            try:
+                records: Optional[cache.Records] = cache.Records(stream, self.token)
+            except ValueError:
+                records = None
+            yield records
+
+
+def paths_for(dest: Destination, name: str) -> Tuple[str, str]:
+    """(record, cache) files of this backup in the state folder."""
+    slug = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:40]
+    key = hashlib.sha256(os.fsencode(name + "\0" + dest.archive)).hexdigest()[:16]
+    base = os.path.join(state.state_dir(), "cache", f"{slug}-{key}")
+    return base + ".json", base + ".paths"
+
+
+def find(dest: Destination, name: str, parameters: Dict[str, Any]) -> Tuple[Optional[Previous], str]:
+    """(the last backup, "") or (None, why a new archive is needed whatever the tree looks like)."""
+    if not os.path.isfile(dest.archive):
+        return None, "there is no archive yet"
+    if not os.path.isfile(dest.manifest):
+        return None, "the manifest beside the archive is missing"
+    record_path, cache_path = paths_for(dest, name)
+    record = _read_json(record_path)
+    if record is not None and record.get("parameters") == parameters:
+        as_left = _as_left(dest.archive, record["archive"]) and _as_left(dest.manifest, record["manifest"])
+        if as_left:
+            token = record["token"].encode("ascii")
+            return Previous(record["document"], dest.manifest, cache_path, token), ""
+        return None, "the archive or its manifest is not as the last backup left it"
+    return _from_manifest(dest, parameters)
+
+
+def _from_manifest(dest: Destination, parameters: Dict[str, Any]) -> Tuple[Optional[Previous], str]:
+    """Without a record: the manifest says what was backed up and how, the archive's hash whether it is whole."""
+    try:
+        known = manifest.load(dest.manifest)
+        document = known.closing["document"]
+        if known.closing["parameters"] != parameters:
+            return None, "its parameters changed"
+        if known.closing["archive_sha256"] != _hash(dest.archive):
+            return None, "the archive is not the one that its manifest describes"
+    except (UpkeepError, KeyError, OSError):
+        return None, "the manifest beside the archive cannot be used"
+    return Previous(document, dest.manifest), ""
+
+
+def remember(
+    dest: Destination, name: str, parameters: Dict[str, Any], document: Dict[str, Any], token: bytes, stream: BinaryIO
+) -> None:
+    """Keep what the next run needs: the record, and the cache's records from `stream`. Raises OSError."""
+    record_path, cache_path = paths_for(dest, name)
+    state.ensure("cache")
+    stream.seek(0)
+    temporary = cache_path + ".tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(fd, "wb") as target:
+        for piece in iter(lambda: stream.read(1 << 20), b""):
+            target.write(piece)
+    os.rename(temporary, cache_path)
+    record = {
+        "schema": SCHEMA,
+        "token": token.decode("ascii"),
+        "parameters": parameters,
+        "archive": dict(_lies(dest.archive), sha256=document["sha256"]),
+        "manifest": dict(_lies(dest.manifest), sha256=_hash(dest.manifest)),
+        "document": document,
+    }
+    atomic.write_json(record_path, record)
+
+
+def same_tree(previous: Previous, walker: Walker) -> bool:
+    """The quick answer, by the cache alone: True is certain, False means that it takes a closer look."""
+    with previous.records() as records:
+        return records is not None and cache.all_known(records, walker.nodes)
+
+
+def differences(
+    previous: Previous, walker: Walker, with_xattrs: bool, also: Optional[Callable[..., Any]] = None
+) -> Iterator[Tuple[str, bytes]]:
+    """What differs between the last archive and the live tree, as (`+`, `~` or `-`, path) in archive order.
+
+    Hashes every file that the cache does not vouch for. `also` sees each chunk too (to record a new cache).
+    Raises UpkeepError `manifest_damaged`.
+    """
+    links = Links()
+    with previous.records() as records:
+
+        def on_chunk(key: bytes, names: List[bytes], stats: list, own: Any) -> Any:
+            if also is not None:
+                also(key, names, stats, own)
+            return cache.known_names(records, key, names, stats, own)
+
+        entries = (e for e in manifest.load(previous.manifest).entries() if e.offset is not None or e.type == SOCKET)
+        for node, entry in merge(walker.nodes(on_chunk), entries):
+            if entry is None:
+                yield ADDED, node.path
+            elif node is None:
+                yield REMOVED, entry.path
+            elif not _same(node, entry, links, with_xattrs):
+                yield CHANGED, entry.path
+
+
+def _same(node: Node, entry: Entry, links: Links, with_xattrs: bool) -> bool:
+    is_folder = node.fd >= 0
+    leader = None if is_folder else links.leader(node.stat)
+    if not is_folder and leader is None:
+        links.lead(node.stat, node.path)
+    if node.error is not None or entry.state != STABLE:
+        return False
+    if node.trusted:
+        return True
+    try:
+        live = compare.look(node, with_xattrs, leader)
+        if compare.metadata(node, entry, live):
+            return False
+        return live.type != FILE or compare.content_sha256(node) == entry.sha256
+    except OSError:
+        return False
+
+
+def _lies(path: str) -> Dict[str, Any]:
+    info = os.stat(path, follow_symlinks=False)
+    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns, "ino": info.st_ino}
+
+
+def _as_left(path: str, was: Dict[str, Any]) -> bool:
+    """The same file by size and mtime, or else by its hash."""
+    try:
+        now = _lies(path)
+        return all(now[key] == was[key] for key in now) or (now["size"] == was["size"] and _hash(path) == was["sha256"])
+    except (OSError, KeyError):
+        return False
+
+
+def _hash(path: str) -> str:
+    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
+        return sha256_of(stream.fileno())
+
+
+def _read_json(path: str) -> Optional[Dict[str, Any]]:
+    try:
+        with open(path, encoding="utf-8") as stream:  # noqa: PTH123
+            document = json.load(stream)
+        complete = isinstance(document, dict) and document.get("schema") == SCHEMA and "token" in document
+        return document if complete and "archive" in document and "manifest" in document else None
+    except (OSError, ValueError):
+        return None

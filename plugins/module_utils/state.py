@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where a managed host keeps what Upkeep remembers between runs (caches, journals): no evidence, all rebuildable."""
+
+from __future__ import annotations
+
+import os
+
+
+def state_dir() -> str:
+    """This user's state folder: `/var/lib/upkeep` for root, else under `XDG_STATE_HOME` (default `~/.local/state`).
+
+    The folder is not made here: `ensure` does that, so that check mode can ask without leaving a trace.
+    """
+    if os.geteuid() == 0:
+        return "/var/lib/upkeep"
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):  # the XDG specification says to ignore a relative one
+        base = os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "upkeep")
+
+
+def ensure(*parts: str) -> str:
+    """A folder under the state folder, made 0700 where it is missing. Raises OSError."""
+    folder = os.path.join(state_dir(), *parts)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
