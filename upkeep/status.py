@@ -65,7 +65,8 @@ def headline(report: Mapping[str, Any], now: datetime) -> list[str]:
     fleet, failures = report["fleet"], report["run"]["failures"]
     state = f"{plural(len(failures), 'failure')}" if failures else "nothing failed"
     return [
-        f"[bold]{escape(report['project'])}[/]: run {escape(report['run']['run_id'])}, {_ago(report['generated'], now)}: "
+        f"[bold]{escape(report['project'])}[/]: run {escape(report['run']['run_id'])}, "
+        f"{_ago(report['generated'], now)}: "
         f"{state}, gates {report['verdict']}, {fleet['observed']} of {plural(fleet['targeted'], 'host')} observed",
         *(f"  [red]{escape(failure['message'])}[/]" for failure in failures[:5]),
     ]
@@ -94,14 +95,19 @@ def hosts_table(report: Mapping[str, Any], now: datetime) -> Table:
 
 def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     """What is not a host's: the oldest unproven backup, criticals, what is due."""
-    unproven = [entry for entry in report["backups"] if entry["in_scope"] and not entry["proven"]]
+    backups = [entry for entry in report["backups"] if entry["in_scope"]]
+    unproven = [entry for entry in backups if not entry["proven"]]
     oldest = max(unproven, key=lambda entry: entry["age_s"] or float("inf"), default=None)
     critical = report["vulnerabilities"]["critical"]
     because = report.get("unknown_because", {})
     return [
         (
             "oldest unproven",
-            f"{oldest['backup']} on {oldest['host']}: {'; '.join(oldest['problems'])}" if oldest else "none",
+            f"{oldest['backup']} on {oldest['host']}: {'; '.join(oldest['problems'])}"
+            if oldest
+            else f"none: {plural(len(backups), 'backup')} proven"
+            if backups
+            else "there is no backup yet",
         ),
         (
             "pending criticals",

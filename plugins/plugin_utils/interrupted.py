@@ -19,11 +19,12 @@ _SILENCE = timedelta(hours=24)
 
 def mark(home: Path) -> list[str]:
     """Mark every run whose process is gone, `unknown` for each host and phase it did not record; returns their ids."""
-    dead = [run for run in runs.newest_first(home) if run.state == "running" and not _lives(home, run)]
+    dead = [run for run in runs.newest_first(home) if run.state == "running" and not lives(home, run)]
     return [run.run_id for run in dead if _mark(home, run.run_id)]
 
 
-def _lives(home: Path, run: runs.Run) -> bool:
+def lives(home: Path, run: runs.Run) -> bool:
+    """Whether a running run's own process is still there, as far as can be told from here."""
     if run.controller == processes.controller():
         return processes.is_alive(run.pid, run.pid_started)
     return times.now().timestamp() - _last_written(home, run.run_id) < _SILENCE.total_seconds()
@@ -32,7 +33,7 @@ def _lives(home: Path, run: runs.Run) -> bool:
 def _mark(home: Path, run_id: str) -> bool:
     with locks.exclusive(runs.folder(home, run_id) / ".lock"):
         run = runs.load(home, run_id)
-        if run is None or run.state != "running" or _lives(home, run):
+        if run is None or run.state != "running" or lives(home, run):
             return False
         ended = times.from_timestamp(_last_written(home, run_id))
         run.state, run.finished, run.exit = "interrupted", ended, "failed"
