@@ -54,8 +54,7 @@ def main() -> int:
         specs = yaml.safe_load(spec_file.read_text())["argument_specs"]
         before = readme.read_text()
         if BEGIN in before:
-            above, _, rest = before.partition(BEGIN)
-            below = rest.partition(END)[2]
+            above, below = before.partition(BEGIN)[0], before.partition(END)[2]
         else:
             above, below = f"{before.rstrip()}\n\n## Variables\n\n", "\n"
         after = above + section(specs) + below

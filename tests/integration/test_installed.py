@@ -17,11 +17,14 @@ BIN = Path(sys.executable).parent
 @pytest.fixture
 def installed(clone, tmp_path):
     """The folder of an installed collection."""
-    run = {"check": True, "capture_output": True, "text": True}
+
+    def run(*argv):
+        subprocess.run(argv, check=True, capture_output=True, text=True)
+
     galaxy = str(BIN / "ansible-galaxy")
-    subprocess.run([galaxy, "collection", "build", str(clone.path), "--output-path", str(tmp_path)], **run)
+    run(galaxy, "collection", "build", str(clone.path), "--output-path", str(tmp_path))
     (artifact,) = tmp_path.glob("proven-upkeep-*.tar.gz")
-    subprocess.run([galaxy, "collection", "install", str(artifact), "-p", str(tmp_path / "site"), "--offline"], **run)
+    run(galaxy, "collection", "install", str(artifact), "-p", str(tmp_path / "site"), "--offline")
     return tmp_path / "site"
 
 
