@@ -17,12 +17,12 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     # Imported on demand: doctor must run on a machine that has nothing but a Python yet.
     if options.command == "doctor":
-        from upkeep import doctor
+        from upkeep.doctor import run as doctor
 
-        return doctor.run()
-    from upkeep import status as status_command
+        return doctor()
+    from upkeep.status import run as show_status
 
-    return status_command.run(options.home)
+    return show_status(options.home)
 
 
 if __name__ == "__main__":
