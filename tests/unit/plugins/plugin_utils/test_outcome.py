@@ -127,7 +127,7 @@ HIDDEN = "the output has been hidden due to the fact that 'no_log: true' was spe
     ],
 )
 def test_status_and_reason(phase, result, status, reason):
-    parts, _ = outcome.parts_of(phase, result)
+    parts = outcome.parts_of(phase, result)[0]
     assert (parts[0].status, parts[0].reason) == (status, reason)
 
 

@@ -119,7 +119,7 @@ def test_a_lost_proof_stays_visible_after_later_ones(home, drill):
     lost = proofs.append(home, drill()).path
     lost.unlink()
     lost.with_suffix(".txt").unlink()
-    later = [proofs.append(home, drill(finished="2026-11-23T10:00:00Z")).document for _ in range(2)]
+    later = [proofs.append(home, drill(finished="2026-11-23T10:00:00Z")).document for n in range(2)]
     assert later[0]["previous_proof"] == lost.name and later[1]["previous_proof"] != lost.name
     assert proofs.verify_chain(home).problems == [f"{lost.name}: lost, 20261123T100000Z-web1-etc.json follows it"]
 

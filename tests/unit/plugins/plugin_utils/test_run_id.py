@@ -42,10 +42,10 @@ def _in_worker(queue):
 def test_the_same_in_every_worker():
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    workers = [context.Process(target=_in_worker, args=(queue,)) for _ in range(2)]
+    workers = [context.Process(target=_in_worker, args=(queue,)) for n in range(2)]
     for worker in workers:
         worker.start()
-    found = {queue.get(timeout=30) for _ in workers}
+    found = {queue.get(timeout=30) for worker in workers}
     for worker in workers:
         worker.join()
     assert found == {run_id.current({}, {})}

@@ -243,7 +243,7 @@ def test_the_security_document(open_run, whole, report, samples):
     )})  # fmt: skip
     whole(run, "urgent", patch_level={"data": samples.patch_level(pending=[urgent])})
     document = security.render(report())
-    top = document.split("\n## ")[0]
+    top = document.partition("\n## ")[0]
     assert len(top.splitlines()) <= 14 and all(len(each) <= 100 for each in top.splitlines())
     assert "- **Security updates**: 41 on 2 hosts (1 critical)" in top and "- **Reboots due**: 1: many" in top
     assert document.index("### urgent") < document.index("### many"), "the most urgent first"
