@@ -103,7 +103,7 @@ def _times(parts: list[Any]) -> tuple[str, str]:
     """The data's own times where it has them; else it ended now and took as long as it says."""
     spans = [(part.data["started"], part.data["finished"]) for part in parts if _has_times(part.data)]
     if spans:
-        return min(started for started, _ in spans), max(finished for _, finished in spans)
+        return min(span[0] for span in spans), max(span[1] for span in spans)
     now = times.now()
     took = sum(part.duration_ms or 0 for part in parts) / 1000
     return times.from_timestamp(now.timestamp() - took), times.iso(now)

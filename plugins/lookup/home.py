@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: home
-author: The Upkeep maintainers
+author: The Upkeep maintainers (@proven)
 version_added: "0.1.0"
 short_description: The folder under which evidence lands
 description:

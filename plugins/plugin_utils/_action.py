@@ -41,7 +41,7 @@ class UpkeepAction(ActionBase):
         result = super().run(tmp, task_vars)
         del tmp
         self.vars = task_vars or {}
-        _, arguments = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
+        arguments = self.validate_argument_spec(argument_spec=self.ARGUMENTS)[1]
         result["changed"] = False
         try:
             result.update(self.act(plain(arguments)))

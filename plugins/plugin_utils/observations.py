@@ -37,7 +37,7 @@ def add(home: Path, observation: Observation) -> Path:
     """Write `observation` beside those that there are of its host and phase; returns its file."""
     place = host_folder(home, observation.run_id, observation.host)
     with locks.exclusive(runs.folder(home, observation.run_id) / ".lock"):
-        taken = [n for n, _ in _files(place, observation.phase)]
+        taken = [found[0] for found in _files(place, observation.phase)]
         suffix = f".{max(taken) + 1}" if taken else ""
         path = place / f"{observation.phase}{suffix}.json"
         atomic.write_json(str(path), observation.document())
@@ -46,7 +46,7 @@ def add(home: Path, observation: Observation) -> Path:
 
 def recorded(home: Path, run_id: str, host: str, phase: str) -> list[Observation]:
     """Every recording of one host and phase in one run, in the order in which they were made."""
-    found = [_read(path, run_id, host, phase) for _, path in _files(host_folder(home, run_id, host), phase)]
+    found = [_read(path, run_id, host, phase) for n, path in _files(host_folder(home, run_id, host), phase)]
     return [observation for observation in found if observation is not None]
 
 
@@ -66,7 +66,7 @@ def all_seen(home: Path, run_id: str) -> Iterator[Observation]:
         phases = sorted({match["phase"] for match in map(_FILE.fullmatch, _names(place)) if match})
         for phase in phases:
             host = names.decode(place.name)
-            found = [_read(path, run_id, host or place.name, phase) for _, path in _files(place, phase)]
+            found = [_read(path, run_id, host or place.name, phase) for n, path in _files(place, phase)]
             kept = [observation for observation in found if observation is not None]
             if kept:
                 yield combined(kept)

@@ -204,7 +204,7 @@ def _delta_ms(delta: Any) -> int | None:
     # ansible.builtin.command: "0:00:00.005878", with "1 day, " before it where need be.
     if not isinstance(delta, str):
         return None
-    days, _, clock = delta.rpartition(", ")
+    days, clock = delta.rpartition(", ")[::2]
     try:
         hours, minutes, seconds = clock.split(":")
         whole = int(days.split()[0]) if days else 0

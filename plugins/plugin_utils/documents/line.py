@@ -20,7 +20,7 @@ def lines(observation: Observation, host_width: int = _NAME) -> list[str]:
         "  ".join(
             (
                 "",
-                printable(observation.host).ljust(host_width),
+                printable(observation.host).ljust(max(host_width, _NAME)),
                 observation.phase.ljust(_PHASE),
                 printable(part.name or "").ljust(_SET),
                 _LOUD.get(part.status, part.status).ljust(_STATUS),

@@ -1,0 +1,238 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The actions in this process, one at a time; test_run.py has them in real plays."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from ansible import context
+from ansible.module_utils.common.collections import ImmutableDict
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.proven.upkeep.plugins.action import audit_patch_level, gate, record, report, run_open
+from ansible_collections.proven.upkeep.plugins.lookup import home as lookup_home
+
+GATE = {"id": "coverage", "query": "fleet.coverage_pct", "op": "ge", "value": 80, "owner": "ops_lead"}
+BACKUP = {"schema": "upkeep.backup/1", "backup": "etc", "sha256": "a" * 64, "complete": True, "files": 1, "bytes": 1}
+RESTORE = {
+    "schema": "upkeep.restore/1", "backup": "etc", "archive_sha256": "a" * 64, "status": "ok", "files_verified": 1,
+    "started": "2026-11-23T09:00:00Z", "finished": "2026-11-23T09:00:01Z",
+}  # fmt: skip
+LEVEL = {"schema": "upkeep.patch_level/1", "manager": "apt", "pending": [], "counts": {"pending": 0, "security": 0}}
+
+
+_NO_CONNECTION = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+
+
+@pytest.fixture(name="act")
+def act_fixture(tmp_path, monkeypatch):
+    """act(record, phase="backup", ...) runs an action on host web1; `variables` and `check` change the play."""
+    for name in ("UPKEEP_RUN_ID", "UPKEEP_HOME", "PROJ"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(args=("x/maintain.yml",), subset="web*", tags=("all",)))
+    hosts = ["web1", "db1"]
+
+    def run(plugin, variables=(), check=False, **arguments):
+        known = {"inventory_hostname": "web1", "ansible_play_hosts_all": hosts, "upkeep_home": str(tmp_path / "home")}
+        known.update(variables)
+        templar = Templar(loader=DataLoader(), variables=known)
+        task = SimpleNamespace(action=plugin.__name__, args=arguments, check_mode=check, async_val=0, diff=False)
+        action = plugin.ActionModule(task, _NO_CONNECTION, None, DataLoader(), templar, None)
+        return action.run(None, known)
+
+    run.home = tmp_path / "home"
+    return run
+
+
+def only(home, pattern):
+    (path,) = home.glob(pattern)
+    return json.loads(path.read_text())
+
+
+def test_a_run_from_opening_to_exit(act, capsys):
+    opened = act(run_open, phases=["backup", "restore_test", "patch_level", "audit"], hosts=["web1"], gates=[GATE])
+    assert opened["targeted"] == ["web1"] and opened["changed"] is False
+    act(record, phase="backup", result={"changed": True, "data": BACKUP, "duration_ms": 5})
+    act(record, phase="restore_test", result={"data": RESTORE}, sets=[{"name": "etc", "rto_target": 1}])
+    act(record, phase="patch_level", result={"data": LEVEL})
+    audited = act(audit_patch_level)
+    assert audited["data"]["engines"][0]["status"] == "ok"
+    recorded = act(record, phase="audit", result=audited)
+    assert recorded["recorded"] and recorded["status"] == "ok" and recorded["file"].endswith("hosts/web1/audit.json")
+    written = act(report, gates=[GATE])
+    assert written["verdict"] == "pass" and written["fleet"]["coverage_pct"] == 100
+    judged = act(gate)
+    assert "failed" not in judged and judged["verdict"] == "pass"
+    assert "Gates: pass" in capsys.readouterr().out
+    run = only(act.home, "runs/*/run.json")
+    assert (run["exit"], run["playbook"], run["limit"], run["tags"]) == ("ok", "maintain.yml", "web*", [])
+    assert only(act.home, "backups/proofs/*.json")["rto_target_ms"] == 1000
+
+
+def test_a_failing_run_is_closed_with_its_failures(act, capsys):
+    act(run_open, phases=["backup"])
+    act(record, phase="backup", result={"failed": True, "msg": "2 MB", "error_code": "no_space"})
+    act(report, gates=[GATE])
+    judged = act(gate, gates_enforce=False)
+    assert judged["failed"] and judged["error_code"] == "run_failed"
+    assert judged["msg"] == "host web1: backup failed: no_space: 2 MB (and 1 more failure)"
+    assert only(act.home, "runs/*/run.json")["exit"] == "failed"
+    assert "web1      backup                    FAILED      no_space: 2 MB" in capsys.readouterr().out
+
+
+def test_a_report_that_was_not_written_fails_the_run(act):
+    act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    assert "no report of this run was written" in act(gate)["msg"]
+    act(report)
+    assert "failed" not in act(gate)
+
+
+@pytest.mark.parametrize(
+    ("result", "line", "failed"),
+    [
+        ({"data": RESTORE}, "Restore OK", False),
+        ({"failed": True, "msg": "x", "data": {**RESTORE, "corrupt_files": ["etc/p"]}}, "    corrupt: etc/p", True),
+        ({"data": {**RESTORE, "files_verified": 0}}, "Restore FAILED", True),
+    ],
+)  # fmt: skip
+def test_restore_verdict(act, capsys, result, line, failed):
+    act(run_open, phases=["restore_test"], hosts=["web1"])
+    act(record, phase="restore_test", result=result)
+    assert bool(act(gate, mode="run").get("failed")) is failed
+    assert line in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "arguments", "code"),
+    [
+        (run_open, {"phases": ["../x"]}, "bad_phase"),
+        (run_open, {"phases": ["backup"], "gates": [{**GATE, "query": "fleet.["}]}, "bad_gate"),
+        (run_open, {"phases": ["backup"], "hosts": []}, "no_hosts"),
+        (record, {"phase": "a/b", "result": {}}, "bad_phase"),
+        (report, {}, "nothing_recorded"),
+        (report, {"run_id": "none"}, "no_such_run"),
+        (report, {"run_id": "../x"}, "bad_run_id"),
+        (report, {"keep_runs": 0}, "bad_keep_runs"),
+        (gate, {}, "nothing_recorded"),
+        (gate, {"mode": "run"}, "nothing_recorded"),
+    ],
+)
+def test_bad_input_is_one_line_with_its_code(act, plugin, arguments, code):
+    result = act(plugin, **arguments)
+    assert result["failed"] and result["error_code"] == code and "\n" not in result["msg"]
+
+
+def test_a_home_that_cannot_be_written_or_is_refused(act, tmp_path):
+    (tmp_path / "file").touch()
+    result = act(run_open, {"upkeep_home": str(tmp_path / "file")}, phases=["backup"])
+    assert result["error_code"] == "home_unwritable"
+    installed = tmp_path / "ansible_collections" / "a" / "b"
+    installed.mkdir(parents=True)
+    (installed / "MANIFEST.json").touch()
+    result = act(run_open, {"upkeep_home": str(installed)}, phases=["backup"])
+    assert result["error_code"] == "home_in_collection" and [path.name for path in installed.iterdir()] == [
+        "MANIFEST.json"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "failed", "status"),
+    [
+        ({"data": BACKUP}, False, "ok"),
+        ({"changed": True}, False, "skipped"),
+        ({"failed": True, "msg": "x"}, True, "failed"),
+        ({"unreachable": True}, True, "unknown"),
+        ({"failed": True, "msg": "said already", "error_code": "check_failed"}, True, None),
+    ],
+)
+def test_check_mode_writes_nothing_and_shows_failures(act, result, failed, status):
+    done = act(record, check=True, phase="backup", result=result)
+    assert bool(done.get("failed")) is failed and done.get("status") == status and not done["recorded"]
+    act(run_open, check=True, phases=["backup"])
+    assert act(report, check=True)["skipped"] and act(audit_patch_level, check=True)["skipped"]
+    assert "failed" not in act(gate, check=True)
+    assert not act.home.exists()
+
+
+def test_if_missing_records_once(act):
+    act(run_open, phases=["backup"])
+    failed = {"failed": True, "msg": "x"}
+    assert act(record, phase="backup", result=failed, if_missing=True)["recorded"]
+    assert not act(record, phase="backup", result=failed, if_missing=True)["recorded"]
+    assert act(record, phase="backup", result=failed, if_missing=True, name="workflows", host="localhost")["recorded"]
+
+
+def test_variables_are_templated_and_only_the_host_s_own(act, monkeypatch):
+    monkeypatch.setenv("PROJ", "from-env")
+    variables = {"upkeep_asset_id": trust_as_template("{{ 'A' ~ 1 }}"), "upkeep_project": None}
+    act(record, variables, phase="backup", result={"skipped": True})
+    act(
+        record,
+        variables,
+        phase="backup",
+        host="localhost",
+        name="workflows",
+        result={"data": {**BACKUP, "backup": "workflows"}},
+    )
+    assert only(act.home, "runs/*/hosts/web1/backup.json")["asset"] == "A1"
+    local = only(act.home, "runs/*/hosts/localhost/backup.json")
+    assert (local["asset"], local["project"], local["name"]) == ("localhost", "from-env", "workflows")
+    assert only(act.home, "backups/last_success.json")["project"] == "from-env"
+
+
+def test_tags_and_awx_are_heeded(act):
+    variables = {"ansible_run_tags": ["patch"], "awx_job_id": 7}
+    opened = act(run_open, variables, phases=["backup", "patch_level"])
+    assert opened["phases"] == ["patch_level"] and opened["run_id"] == "awx-7"
+    assert only(act.home, "runs/awx-7/run.json")["targeted"] == ["web1", "db1"]
+    nothing = act(run_open, {"ansible_run_tags": ["report"], "awx_job_id": 8}, phases=["backup"])
+    assert nothing["phases"] == [] and not (act.home / "runs/awx-8").exists()
+
+
+def test_the_audit_looks_at_this_run_first_and_at_a_young_one_else(act, monkeypatch):
+    def engine(**arguments):
+        return act(audit_patch_level, **arguments)["data"]["engines"][0]
+
+    assert "no run has recorded" in engine()["reason"]
+    monkeypatch.setenv("UPKEEP_RUN_ID", "first")
+    act(run_open, phases=["patch_level"])
+    assert engine()["reason"] == "this run did not record the patch level"
+    act(record, phase="patch_level", result={"data": LEVEL})
+    monkeypatch.setenv("UPKEEP_RUN_ID", "second")
+    act(run_open, phases=["audit"])
+    assert (engine()["status"], engine()["run_id"]) == ("ok", "first")
+    assert "run the patch phase again" in engine(max_age=-1)["reason"]
+    act(record, phase="patch_level", result={"unreachable": True})
+    assert engine()["reason"].startswith("the patch level is unknown: unreachable")
+
+
+def test_old_runs_are_pruned(act, monkeypatch):
+    for number in range(4):
+        monkeypatch.setenv("UPKEEP_RUN_ID", f"r{number}")
+        act(run_open, phases=["backup"], hosts=["web1"])
+        act(record, phase="backup", result={"data": BACKUP})
+        written = act(report, keep_runs=2)
+        act(gate)
+    assert written["pruned_runs"] == ["r1"] or written["pruned_runs"] == ["r0"] or len(written["pruned_runs"]) == 1
+    assert len(list(act.home.glob("runs/*/run.json"))) <= 3
+
+
+def lookup(variables, terms=()):
+    return lookup_home.LookupModule(templar=Templar(loader=DataLoader(), variables=variables)).run(terms, variables)
+
+
+def test_the_lookup(tmp_path, monkeypatch):
+    assert lookup({"upkeep_home": trust_as_template("{{ base }}/x"), "base": str(tmp_path)}) == [f"{tmp_path}/x"]
+    clone = lookup({"upkeep_home": "{{ lookup('proven.upkeep.home') }}"})
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path))
+    assert lookup({}) == clone != [str(tmp_path)]
+    with pytest.raises(lookup_home.AnsibleLookupError, match="takes no terms"):
+        lookup({}, ["x"])
+    (tmp_path / "ansible_collections/a/b").mkdir(parents=True)
+    (tmp_path / "ansible_collections/a/b/MANIFEST.json").touch()
+    with pytest.raises(lookup_home.AnsibleLookupError, match="home_in_collection"):
+        lookup({"upkeep_home": str(tmp_path / "ansible_collections/a/b/c")})

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import pytest
+from ansible_collections.proven.upkeep.plugins.plugin_utils import observations, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation, combined, worst
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["ok", "skipped"], "ok"),
+        (["ok", "incomplete"], "incomplete"),
+        (["incomplete", "unknown"], "unknown"),
+        (["unknown", "failed"], "failed"),
+        (["skipped"], "skipped"),
+        ([], "unknown"),
+    ],
+)
+def test_worst(statuses, expected):
+    assert worst(statuses) == expected
+
+
+def loop(*sets):
+    return {"results": [{"item": {"name": name}, **result} for name, result in sets]}
+
+
+FAILED = {"failed": True, "msg": "no", "error_code": "no_space"}
+
+
+def test_a_document_survives_and_is_valid(open_run, observe, samples, validate):
+    run = open_run("r1", ["backup"], ["web1"])
+    for result in ({"data": samples.backup()}, loop(("etc", {"data": samples.backup()}), ("db", FAILED)), FAILED):
+        made = observe(run, "web1", "backup", result)
+        validate(made.document(), "observation")
+        assert Observation.from_document(made.document()) == made
+        assert next(iter(made.document())) == "schema"
+
+
+def test_reasons_are_joined_with_their_sets(open_run, observe, samples):
+    run = open_run("r1", ["backup"], ["web1"])
+    made = observe(run, "web1", "backup", loop(("etc", {"data": samples.backup()}), ("db", FAILED), ("www", FAILED)))
+    assert (made.status, made.reason) == ("failed", "db: no_space: no; www: no_space: no")
+    away = observe(run, "web1", "backup", loop(("a", {"unreachable": True}), ("b", {"unreachable": True})))
+    assert away.reason == "unreachable: no connection"
+
+
+@pytest.mark.parametrize(
+    ("recordings", "status", "sets"),
+    [
+        # a later recording answers an earlier one of the same set
+        ([(None, loop(("etc", FAILED))), (None, loop(("etc", {"skipped": True})))], "skipped", ["etc"]),
+        # another name is another matter
+        ([("workflows", FAILED), (None, loop(("etc", {"skipped": True})))], "failed", ["workflows", "etc"]),
+        # a failure of no set in particular is answered by what comes later under its name
+        ([(None, FAILED), (None, loop(("etc", {"skipped": True})))], "skipped", ["etc"]),
+        # and stands while nothing does
+        ([(None, loop(("etc", {"skipped": True}))), (None, FAILED)], "failed", ["etc", None]),
+    ],
+)
+def test_combined(open_run, observe, recordings, status, sets):
+    run = open_run("r1", ["backup"], ["web1"])
+    whole = combined([observe(run, "web1", "backup", result, name=name) for name, result in recordings])
+    assert whole.status == status
+    assert [part.name for part in whole.outcomes()] == sets
+
+
+def test_files_of_a_host_and_phase_are_numbered_and_never_changed(home, open_run, observe, samples):
+    run = open_run("r1", ["backup"], ["../x"])
+    first = observations.add(home, observe(run, "../x", "backup", FAILED))
+    before = first.read_bytes()
+    second = observations.add(home, observe(run, "../x", "backup", {"data": samples.backup()}))
+    third = observations.add(home, observe(run, "../x", "backup", {"skipped": True}, name="b"))
+    assert [path.name for path in (first, second, third)] == ["backup.json", "backup.2.json", "backup.3.json"]
+    assert first.read_bytes() == before and first.parent == home / "runs/r1/hosts/%2E.%2Fx"
+    assert [each.status for each in observations.recorded(home, "r1", "../x", "backup")] == ["failed", "ok", "skipped"]
+    seen = list(observations.all_seen(home, "r1"))
+    assert [(each.host, each.phase, each.status) for each in seen] == [("../x", "backup", "ok")]
+
+
+def test_a_damaged_observation_is_unknown(home, open_run, observe):
+    run = open_run("r1", ["backup"], ["web1"])
+    path = observations.add(home, observe(run, "web1", "backup", {"skipped": True}))
+    for content in (b"", b"{", b"[]", b'{"schema": "upkeep.observation/1", "status": "great"}', b"\xff"):
+        path.write_bytes(content)
+        seen = observations.seen(home, "r1", "web1", "backup")
+        assert seen.status == "unknown" and "backup.json" in seen.reason
+
+
+def test_last_seen_goes_back_run_by_run(home, open_run, observe):
+    for run_id, started in (("old", "2026-01-01T00:00:00Z"), ("new", "2026-01-02T00:00:00Z")):
+        observations.add(home, observe(open_run(run_id, ["audit"], ["a"], started), "a", "audit", FAILED))
+    observations.add(home, observe(runs.load(home, "old"), "b", "audit", FAILED))
+    newest = runs.newest_first(home)
+    assert [run.run_id for run in newest] == ["new", "old"]
+    assert observations.last_seen(home, newest, "a", "audit").run_id == "new"
+    assert observations.last_seen(home, newest, "b", "audit").run_id == "old"
+    assert observations.last_seen(home, newest, "c", "audit") is None
