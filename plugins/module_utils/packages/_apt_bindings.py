@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from ..errors import UpkeepError
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version
+from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed
 from ._deb822 import paragraph
 
 try:
@@ -148,5 +149,6 @@ def _lookup(cache: Any, key: Key) -> Any:
 
 
 def _broken(error: Exception) -> UpkeepError:
-    said = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return UpkeepError("apt_failed", f"apt cannot work with its package lists or status: {said}. Try `apt-get check`.")
+    # apt_pkg puts all of apt's complaints into one line: "E:first, W:second"
+    first = re.split(r", [EW]:", str(error).replace("\n", " "))[0]
+    return failed(re.sub(r"^[EW]:", "", first).strip(" .") or type(error).__name__)
