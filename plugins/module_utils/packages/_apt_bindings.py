@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence, Tuple
+import re
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from ..errors import UpkeepError
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version
+from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed
 from ._deb822 import paragraph
 
 try:
@@ -34,6 +35,7 @@ class Bindings:
             raise _broken(error)
         self.apt_version = apt_pkg.VERSION
         self._opened: Any = None
+        self._planned = False
 
     def paths(self) -> Paths:
         config = apt_pkg.config
@@ -53,27 +55,28 @@ class Bindings:
     def plan(self, full: bool) -> Plan:
         cache, depcache = self._open()
         try:
-            depcache.init()
+            if self._planned:
+                depcache.init()
+            self._planned = True
             if depcache.broken_count:
                 return Plan(refused=True)
             depcache.upgrade(full)
         except Exception as error:
             raise _broken(error)
         plan = Plan()
+        installed, others = [], []
         for package in cache.packages:
-            current = package.current_ver
+            (installed if package.current_ver is not None else others).append(package)
+        for package in installed:
             if depcache.marked_delete(package):
-                if current is not None:
-                    plan.remove[_key(package)] = current.ver_str
-            elif (
-                depcache.marked_install(package)
-                or depcache.marked_upgrade(package)
-                or depcache.marked_downgrade(package)
-            ):
-                candidate = depcache.get_candidate_ver(package)
-                plan.install[_key(package)] = Step(
-                    current.ver_str if current is not None else None, candidate.ver_str, candidate.arch
-                )
+                plan.remove[_key(package)] = package.current_ver.ver_str
+            elif depcache.marked_upgrade(package) or depcache.marked_downgrade(package):
+                plan.install[_key(package)] = _step(depcache, package, package.current_ver.ver_str)
+        # A hundred thousand names that nobody installed: asked only if the count says that some would come new.
+        if depcache.inst_count > len(plan.install):
+            for package in others:
+                if depcache.marked_install(package):
+                    plan.install[_key(package)] = _step(depcache, package, None)
         return plan
 
     def choices(self, keys: Sequence[Key]) -> dict[Key, Choice]:
@@ -99,15 +102,20 @@ class Bindings:
 
     def records(self, wanted: Sequence[Tuple[Key, str]]) -> dict[Tuple[Key, str], Mapping[str, str]]:
         cache, _depcache = self._open()
-        reader = apt_pkg.PackageRecords(cache)
-        found = {}
+        offers = []
         for key, version in wanted:
             package = _lookup(cache, key)
             for candidate in package.version_list if package is not None else ():
                 files = [entry for entry in candidate.file_list if not entry[0].not_source]
-                if candidate.ver_str == version and files and reader.lookup(files[0]):
-                    found[(key, version)] = paragraph(reader.record)
+                if candidate.ver_str == version and files:
+                    offers.append((files[0][0].id, candidate.id, files[0], (key, version)))
                     break
+        # In the order of the files: apt's lists are compressed, and stepping back means inflating them from the start.
+        reader = apt_pkg.PackageRecords(cache)
+        found = {}
+        for _file, _version, place, name in sorted(offers, key=lambda offer: offer[:2]):
+            if reader.lookup(place):
+                found[name] = paragraph(reader.record)
         return found
 
     def close(self) -> None:
@@ -124,6 +132,11 @@ class Bindings:
         return self._opened
 
 
+def _step(depcache: Any, package: Any, installed: Optional[str]) -> Step:
+    candidate = depcache.get_candidate_ver(package)
+    return Step(installed, candidate.ver_str, candidate.arch)
+
+
 def _key(package: Any) -> Key:
     return (package.name, package.architecture)
 
@@ -136,5 +149,6 @@ def _lookup(cache: Any, key: Key) -> Any:
 
 
 def _broken(error: Exception) -> UpkeepError:
-    said = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return UpkeepError("apt_failed", f"apt cannot work with its package lists or status: {said}. Try `apt-get check`.")
+    # apt_pkg puts all of apt's complaints into one line: "E:first, W:second"
+    first = re.split(r", [EW]:", str(error).replace("\n", " "))[0]
+    return failed(re.sub(r"^[EW]:", "", first).strip(" .") or type(error).__name__)

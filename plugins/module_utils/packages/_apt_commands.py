@@ -11,10 +11,9 @@ import shutil
 import tempfile
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
-from ..errors import UpkeepError
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version, native_key
+from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed, native_key
 from ._deb822 import paragraphs
-from ._run import run
+from ._run import Finished, run
 
 _SETTINGS = {
     "status": "Dir::State::status/f",
@@ -42,9 +41,9 @@ class Commands:
 
     def __init__(self) -> None:
         arguments = [word for name, key in _SETTINGS.items() for word in (name.upper(), key)]
-        self._settings = parse_settings(run(["apt-config", "shell", *arguments], timeout=30).stdout)
+        self._settings = parse_settings(_apt(["apt-config", "shell", *arguments]).stdout)
         self._native = self._settings.get("native", "")
-        first_line = run(["apt-get", "--version"], timeout=30).stdout.split()
+        first_line = _apt(["apt-get", "--version"]).stdout.split()
         self.apt_version = first_line[1] if len(first_line) > 1 else ""
         self._cache_folder: Optional[str] = None
 
@@ -52,7 +51,7 @@ class Commands:
         values = self._settings
         missing = [name for name in ("status", "lists", "native") if not values.get(name)]
         if missing:
-            raise UpkeepError("apt_failed", f"apt-config does not say {_SETTINGS[missing[0]]}: is apt installed whole?")
+            raise failed(f"apt-config does not say {_SETTINGS[missing[0]]}")
         texts = {name: values.get(name, "") for name in _SETTINGS if name != "allow_insecure"}
         return Paths(allow_insecure=values.get("allow_insecure") == "true", **texts)
 
@@ -62,19 +61,13 @@ class Commands:
         said = result.stdout + result.stderr
         if result.rc and any(phrase in said.lower() for phrase in _UNMET):
             return Plan(refused=True)
-        if result.rc:
-            error = next((line for line in result.stderr.splitlines() if line.startswith("E:")), "E: no reason given")
-            raise UpkeepError(
-                "apt_failed",
-                f"apt cannot work with its package lists or status: {error}. Try `apt-get check`.",
-            )
-        return parse_plan(result.stdout, self._native)
+        return parse_plan(_good(result).stdout, self._native)
 
     def choices(self, keys: Sequence[Key]) -> dict[Key, Choice]:
         if not keys:
             return {}
         names = [f"{name}:{arch}" for name, arch in keys]
-        return parse_policy(run(["apt-cache", *self._options(), "policy", *names]).stdout, self._native)
+        return parse_policy(_apt(["apt-cache", *self._options(), "policy", *names]).stdout, self._native)
 
     def records(self, wanted: Sequence[Tuple[Key, str]]) -> dict[Tuple[Key, str], Mapping[str, str]]:
         if not wanted:
@@ -106,6 +99,18 @@ class Commands:
             "-o",
             f"Dir::Cache::srcpkgcache={folder}/srcpkgcache.bin",
         ]
+
+
+def _apt(argv: list[str]) -> Finished:
+    return _good(run(argv, allow=(0, 100)))
+
+
+def _good(result: Finished) -> Finished:
+    """A result, or UpkeepError `apt_failed` where apt itself gave up (its exit code for that is 100)."""
+    if result.rc:
+        said = (line[2:].strip(" .") for line in result.stderr.splitlines() if line.startswith("E:"))
+        raise failed(next(said, "it does not say why"))
+    return result
 
 
 def parse_settings(text: str) -> dict[str, str]:

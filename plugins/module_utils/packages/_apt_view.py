@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
+from ..errors import UpkeepError
+
 Key = Tuple[str, str]
 """(name, architecture); packages of architecture `all` go under the native one, as apt keeps them."""
 
@@ -86,6 +88,12 @@ class AptView(Protocol):
 
     def close(self) -> None:
         """Give back what was held (temporary caches)."""
+
+
+def failed(said: str) -> UpkeepError:
+    """Apt gave up, and this is what it says."""
+    message = f"apt cannot work with its configuration, lists or status: {said}. Try `apt-get check`."
+    return UpkeepError("apt_failed", message)
 
 
 def native_key(name: str, arch: str, native: str) -> Key:

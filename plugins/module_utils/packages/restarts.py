@@ -30,7 +30,7 @@ _UNIT = re.compile(r"\.(service|scope)$")
 
 @dataclass
 class Scan:
-    """What a scan found. `seen` and `unseen` count processes; units of user sessions stand apart."""
+    """What a scan found. `seen` and `unseen` count other processes; units of user sessions stand apart."""
 
     services: List[StaleService] = field(default_factory=list)
     sessions: List[StaleService] = field(default_factory=list)
@@ -53,6 +53,8 @@ def scan(proc: str = "/proc", ignored: re.Pattern[bytes] = IGNORED) -> Scan:
             continue
         except OSError:
             continue  # it has ended
+        if not maps or pid == os.getpid():
+            continue  # a thread of the kernel, which anybody may "see"; or this very process
         other = _link(os.path.join(folder, "ns/pid"))
         if other and namespace and other != namespace:
             continue

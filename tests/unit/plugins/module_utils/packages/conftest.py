@@ -44,6 +44,7 @@ APT::Architectures {{ "amd64"; }};
 APT::Sandbox::User "root";
 APT::Machine-ID "0123456789abcdef0123456789abcdef";
 Acquire::Languages "none";
+Acquire::Retries "0";
 """
 
 

@@ -262,6 +262,31 @@ def test_a_damaged_database_is_one_clear_error(apt_root, content):
     assert str(apt_root.status) in result["msg"]
 
 
+@pytest.mark.parametrize("place", ["etc/apt/sources.list", "etc/apt/apt.conf.d/99broken", "etc/apt/preferences"])
+def test_a_broken_configuration_is_one_clear_error(apt_root, bindings_here, place):
+    apt_root.install("tool", "1.0")
+    (apt_root.root / place).write_text("this { is no sense\n")
+    results = [apt_root.collect()] + ([apt_root.collect(bindings="require")] if bindings_here else [])
+    for result in results:
+        assert result["error_code"] == "apt_failed", result
+        assert "\n" not in result["msg"]
+        assert os.path.basename(place) in result["msg"]
+
+
+def test_damaged_lists_are_one_clear_error(apt_root, bindings_here):
+    apt_root.install("tool", "1.0")
+    apt_root.repository("stable", [("tool", "2.0")], method="copy")
+    (lists,) = (apt_root.root / "var/lib/apt/lists").glob("*Packages")
+    lists.write_text("Package: tool\nVersion: 2.0\n\nPackage tool\n\n")
+    for bindings in ["never", "require"] if bindings_here else ["never"]:
+        # apt keeps a cache of what it could read, and complains only once.
+        for cache in (apt_root.root / "var/cache/apt").glob("*.bin"):
+            cache.unlink()
+        result = apt_root.collect(bindings=bindings)
+        assert result["error_code"] == "apt_failed", result
+        assert "Unable to parse package file" in result["msg"]
+
+
 def test_bindings_can_be_required(apt_root):
     apt_root.install("fine", "1.0")
     if subprocess.run([sys.executable, "-c", "import apt_pkg"], capture_output=True).returncode == 0:

@@ -128,6 +128,17 @@ def test_a_dead_repository_is_an_answer_and_is_remembered(one):
     assert any(text.startswith("Refresh: ") for text in later["problems"])
 
 
+def test_a_failure_is_forgotten_when_somebody_else_refreshed(one):
+    sources = one.root / "etc/apt/sources.list"
+    good = sources.read_text()
+    sources.write_text(good + "deb [trusted=yes] http://127.0.0.1:9/dead stable main\n")
+    assert one.collect(refresh="always")["data"]["metadata"]["refresh_ok"] is False
+    sources.write_text(good)
+    assert one.collect()["data"]["metadata"]["stale"] is True
+    age_lists(one, 5)
+    assert one.collect()["data"]["metadata"]["stale"] is False
+
+
 def test_stale_lists_are_refreshed_only_if_stale(one):
     assert one.collect(refresh="if_stale")["data"]["metadata"]["refresh_ok"] is None
     age_lists(one, 90000)
