@@ -98,8 +98,8 @@ class Store:
             if self._on_changed == "fail":
                 raise UpkeepError(
                     "changed_during_backup",
-                    f"paths: {shown(node.path)} changed while it was read; nothing was replaced. Stop its writer, exclude "
-                    "it, or set on_changed to retry or mark.",
+                    f"paths: {shown(node.path)} changed while it was read; nothing was replaced. Stop its writer, "
+                    "exclude it, or set on_changed to retry or mark.",
                 )
             self.changed.append(node.path)
         self.files += 1

@@ -205,8 +205,8 @@ class _Run:
             why = writer.store.why_unreadable or self.walker.why_unreadable
             raise UpkeepError(
                 "unreadable",
-                f"paths: {len(unreadable)} of them cannot be read ({why}): {walk.listed(unreadable)}. Run as a user who "
-                "may, exclude them, or set on_unreadable to mark; nothing was replaced.",
+                f"paths: {len(unreadable)} of them cannot be read ({why}): {walk.listed(unreadable)}. Run as a user "
+                "who may, exclude them, or set on_unreadable to mark; nothing was replaced.",
                 unreadable=_names(unreadable),
                 count=len(unreadable),
             )

@@ -65,6 +65,7 @@ class Walker:
     one_file_system: bool = False
     avoid_folders: FrozenSet[Tuple[int, int]] = frozenset()
     avoid_names: Dict[Tuple[int, int], Callable[[bytes], bool]] = field(default_factory=dict)
+    markers: FrozenSet[bytes] = _MARKERS  # a folder that holds one of these is left out
     excluded: int = 0
     vanished: List[bytes] = field(default_factory=list)
     unreadable: List[bytes] = field(default_factory=list)  # names in a folder that may be listed but not entered
@@ -170,7 +171,7 @@ class Walker:
             except OSError as error:
                 os.close(fd)
                 return Node(path, name, seen, parent, -1, error, False), ()
-            if not _MARKERS.isdisjoint(names):
+            if not self.markers.isdisjoint(names):
                 self.excluded += 1
                 os.close(fd)
                 return None
@@ -228,7 +229,7 @@ def exclusion(patterns: Iterable[str]) -> Callable[[bytes, bytes], bool]:
     return excluded
 
 
-def find_roots(paths: Iterable[str], root: Optional[str]) -> List[Root]:
+def find_roots(paths: Iterable[str], root: Optional[str], missing_ok: bool = False) -> List[Root]:
     """The given paths as roots in archive order; one that lies below another is covered by it.
 
     Relative paths need `root`, and no path may lead out of it. Raises UpkeepError `path_missing`, `bad_parameter`.
@@ -247,6 +248,8 @@ def find_roots(paths: Iterable[str], root: Optional[str]) -> List[Root]:
             raise UpkeepError("bad_parameter", message, option="paths")
         full = "/" + os.path.normpath(os.path.join(base, given)).lstrip("/")
         if not os.path.lexists(full):
+            if missing_ok:
+                continue
             message = f"paths: {full} does not exist; nothing was backed up."
             raise UpkeepError("path_missing", message, option="paths", path=full)
         name = os.path.relpath(full, base)

@@ -1,0 +1,281 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One restore test: verify the stream, extract and compare where asked, run checks, and say what was proven."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.proven.upkeep.plugins.module_utils import state, times
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
+
+from . import checks as commands
+from . import scope as scopes
+from . import trees, walk
+from .backup import usable_cpus
+from .destination import Destination, write_error
+from .extract import Extractor
+from .model import SCRATCH_MARKER, Entry, shown
+from .scratch import Scratch
+from .trees import Differences
+from .verify import LIMIT, Archive, Findings, open_archive, verify
+
+SCHEMA = "upkeep.restore/1"
+
+
+@dataclass
+class Request:
+    """The parameters of `restore_verify`, as its documentation describes them."""
+
+    archive: str
+    manifest: Optional[str] = None
+    mode: str = "stream"
+    dest: Optional[str] = None
+    paths: List[str] = field(default_factory=list)
+    sample: Optional[Dict[str, Any]] = None
+    compare: str = "manifest"
+    checks: List[Any] = field(default_factory=list)
+    keep: bool = False
+    devices: bool = False
+    threads: Optional[int] = None
+
+
+@dataclass
+class Result:
+    """`document` is upkeep.restore/1 without what the controller adds; `failure` is set when its status is failed."""
+
+    document: Dict[str, Any]
+    changed: bool
+    failure: Optional[UpkeepError] = None
+
+
+def run(request: Request, check: bool = False) -> Result:
+    """Verify. With `check` nothing is written: an extraction is replaced by reading the stream.
+
+    Raises UpkeepError only for what makes no test at all (bad_parameter, dest_not_empty, dest_not_a_folder,
+    dest_unwritable); everything else, a missing archive too, is a failed test with a document.
+    """
+    test = _Test(request, check)
+    try:
+        test.go()
+    except UpkeepError as error:
+        test.findings.failures.insert(0, (error.code, error.message))
+        test.details = error.details
+    except OSError as error:
+        test.findings.fail("io_error", f"{error.filename or request.archive}: {error.strerror or error}.")
+    return test.result()
+
+
+class _Test:
+    def __init__(self, request: Request, check: bool) -> None:
+        self.started, self.clock = times.now(), time.monotonic()
+        self.request, self.check = request, check
+        self.scope = scopes.parse(request.paths, request.sample)
+        self.commands = commands.parse(request.checks)
+        self.path = os.path.abspath(request.archive)
+        self.findings, self.details = Findings(), {}
+        self.archive: Optional[Archive] = None
+        self.differences = Differences()
+        self.drift: Optional[Differences] = None
+        self.check_results: List[Dict[str, Any]] = []
+        self.kept = False
+        self.scratch: Optional[Scratch] = None
+        if request.mode == "extract":
+            if not request.dest:
+                raise UpkeepError("bad_parameter", "dest: mode extract needs a scratch folder.", option="dest")
+            self.scratch = Scratch(request.dest)
+            self.scratch.check(self.path)
+        elif self.commands:
+            raise UpkeepError("bad_parameter", "checks: they need mode extract, to run in its dest.", option="checks")
+
+    def go(self) -> None:
+        self.archive = open_archive(self.path, self.request.manifest, self.findings)
+        if self.request.compare == "live" and "parameters" not in self.archive.manifest.closing:
+            message = "compare: live needs the manifest beside the archive, which says where the paths were."
+            raise UpkeepError("manifest_missing", message)
+        try:
+            if self.scratch is None or self.check:
+                self._verify(None)
+                if self.scratch is not None:
+                    self.findings.left_out("the extraction, and the checks in it", "check mode only reads the archive")
+            else:
+                self._extract(self.scratch)
+            if self.request.compare == "live":
+                self._compare_live()
+        finally:
+            self.archive.close()
+
+    def _verify(self, listener: Any) -> None:
+        threads = self.request.threads or usable_cpus()
+        verify(self.archive, self.scope, threads, self.findings, listener)
+
+    # -- extraction ------------------------------------------------------------------------------------------------
+
+    def _extract(self, scratch: Scratch) -> None:
+        self._require_room(scratch)
+        try:
+            fd = scratch.prepare()
+        except OSError as error:
+            raise write_error(error, scratch.path)
+        try:
+            extractor = Extractor(fd, self.request.devices)
+            try:
+                self._verify(extractor.entry)
+                extractor.finish(self._in_scope(), self.findings.damaged_paths)
+            except OSError as error:
+                raise write_error(error, scratch.path)
+            self._compare_extracted(extractor, scratch, fd)
+            self.check_results = [commands.run(check, scratch.path) for check in self.commands]
+        finally:
+            os.close(fd)
+            self.kept = self.request.keep
+            if not self.request.keep:
+                self._remove(scratch)
+
+    def _remove(self, scratch: Scratch) -> None:
+        try:
+            scratch.remove()
+        except OSError as error:
+            self.kept = True
+            self.findings.left_out("the clean-up", f"{scratch.path} could not be removed ({error.strerror})")
+
+    def _require_room(self, scratch: Scratch) -> None:
+        """A bomb, or just too much, is refused before the first byte where the whole archive is extracted."""
+        place = scratch.path
+        while not os.path.isdir(place):
+            place = os.path.dirname(place)
+        info = os.statvfs(place)
+        free, wanted = info.f_bavail * info.f_frsize, self.archive.manifest.closing["tar_bytes"]
+        if self.scope.everything and free < wanted:
+            message = f"dest: {scratch.path} has {free} bytes free, the archive holds {wanted}; nothing was extracted."
+            raise UpkeepError("no_space", message, free=free, required=wanted)
+
+    def _in_scope(self):
+        return (e for e in self.archive.manifest.entries() if e.offset is not None and e in self.scope)
+
+    def _compare_extracted(self, extractor: Extractor, scratch: Scratch, fd: int) -> None:
+        info = os.fstat(fd)
+        walker = walk.Walker(
+            [walk.Root(b".", os.fsencode(scratch.path), b".")],
+            walk.keep_all,
+            avoid_names={(info.st_dev, info.st_ino): lambda name: name == SCRATCH_MARKER},
+            markers=frozenset(),
+        )
+        skip = {"user", "group"}  # names belong to the host that was backed up; the numbers are what is restored
+        if "owner" in extractor.limits or not extractor.owners:
+            skip |= {"uid", "gid"}
+            why = extractor.limits.get("owner", "only root can restore it")
+            self.findings.left_out("owner and group of every entry", why)
+        limits = {key: why for key, why in extractor.limits.items() if key != "owner"}
+        for key, why in limits.items():
+            self.findings.left_out(f"attribute {key}", f"it could not be restored here ({why})")
+        for path, why in list(extractor.skipped.items())[:LIMIT]:
+            self.findings.left_out(shown(path), why)
+
+        def without(entry: Entry) -> bool:
+            return entry.path in extractor.skipped or entry.path in self.findings.damaged_paths
+
+        self.differences = trees.against_manifest(
+            walker, self.archive.manifest, self.scope, without, frozenset(skip), frozenset(limits)
+        )
+        if self.differences.count:
+            self.findings.fail(
+                "restore_differs",
+                f"dest: {self.differences.count} differences between the manifest and what was restored; the first: "
+                f"{self.differences.first}.",
+            )
+
+    def _compare_live(self) -> None:
+        known = self.archive.manifest
+        parameters = known.closing["parameters"]
+        roots = walk.find_roots(parameters["paths"], parameters["root"], missing_ok=True)
+        avoid = {}
+        places = {}
+        for folder in (os.path.dirname(self.path), state.state_dir()):
+            if os.path.isdir(folder):
+                info = os.stat(folder)
+                places[folder] = (info.st_dev, info.st_ino)
+        if os.path.dirname(self.path) in places:
+            avoid[places[os.path.dirname(self.path)]] = Destination(self.path).names()
+        walker = walk.Walker(
+            roots, walk.exclusion(parameters["exclude"]), parameters["one_file_system"],
+            frozenset(places[f] for f in places if f == state.state_dir()), avoid,
+        )  # fmt: skip
+        self.drift = trees.against_manifest(walker, known, self.scope)
+        if self.drift.count:
+            self.findings.fail(
+                "drift_found",
+                f"compare: {self.drift.count} differences between the archive and the live files; the first: "
+                f"{self.drift.first}.",
+            )
+
+    # -- the result ------------------------------------------------------------------------------------------------
+
+    def result(self) -> Result:
+        failure = self._failure()
+        document = self._document("failed" if failure else "incomplete" if self.findings.not_stable else "ok")
+        changed = self.kept and self.scratch is not None
+        return Result(document, changed, failure)
+
+    def _failure(self) -> Optional[UpkeepError]:
+        findings = self.findings
+        for done in self.check_results:
+            if not done["ok"]:
+                message = f"checks: {done['name']} ended with {done['rc']}: {done['output'].strip()[-200:]}"
+                findings.fail("check_failed", " ".join(message.split()))
+        if not findings.failures and not findings.verified:
+            findings.fail(
+                "nothing_verified",
+                f"{self.path}: no entry was verified: "
+                + ("nothing in the archive is in the scope asked for." if findings.total else "the archive is empty."),
+            )
+        if not findings.failures:
+            return None
+        code, message = findings.failures[0]
+        return UpkeepError(code, message, **self.details)
+
+    def _document(self, status: str) -> Dict[str, Any]:
+        findings, trees_seen = self.findings, [self.differences] + ([self.drift] if self.drift else [])
+        closing = self.archive.manifest.closing if self.archive else {}
+        covered = round(100.0 * findings.expected / findings.total, 2) if findings.total else 0.0
+        corrupt = [shown(damage.path) for damage in findings.damage]
+        for seen in trees_seen:
+            corrupt += [name for name in seen.corrupt if name not in corrupt]
+        return {
+            "schema": SCHEMA,
+            "backup": self.archive.manifest.header["backup"] if self.archive else None,
+            "archive": self.path,
+            "archive_sha256": findings.archive_sha256,
+            "archive_created": closing.get("created"),
+            "status": status,
+            "scope": {
+                "mode": "stream" if self.check else self.request.mode,
+                "paths": [shown(path) for path in self.scope.paths],
+                "sample": dict(zip(("part", "of"), self.scope.sample)) if self.scope.sample else None,
+                "coverage_pct": covered,
+                "compare": self.request.compare,
+            },
+            "entries_expected": findings.expected,
+            "entries_verified": findings.verified,
+            "files_expected": findings.files_expected,
+            "files_verified": findings.files_verified,
+            "bytes_verified": findings.bytes_verified,
+            "missing_files": [name for seen in trees_seen for name in seen.missing],
+            "corrupt_files": corrupt,
+            "metadata_mismatches": [item for seen in trees_seen for item in seen.metadata],
+            "extra_files": [name for seen in trees_seen for name in seen.extra],
+            "damage": [{"path": shown(d.path), "block": d.block, "why": d.why} for d in findings.damage],
+            "damaged_blocks": findings.damaged_blocks[:LIMIT],
+            "not_checked": findings.not_checked,
+            "failures": [{"error_code": code, "msg": message} for code, message in findings.failures],
+            "checks": self.check_results,
+            "dest": self.scratch.path if self.scratch is not None and self.kept else None,
+            "started": times.iso(self.started),
+            "finished": times.iso(times.now()),
+            "duration_ms": int((time.monotonic() - self.clock) * 1000),
+            "tool": {"collection": VERSION},
+        }

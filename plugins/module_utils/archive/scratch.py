@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The folder that a restore is tried in: made or taken over only when that destroys nothing that is not ours."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
+from .model import SCRATCH_MARKER
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+MARKER = os.fsdecode(SCRATCH_MARKER)
+
+
+class Scratch:
+    """An empty folder at `path`, 0700, with our marker in it. `remove` takes away what `prepare` made."""
+
+    def __init__(self, path: str) -> None:
+        full = os.path.abspath(path)
+        self.path = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+        self._made = False
+
+    def check(self, archive: str) -> None:
+        """Refuse a folder that holds anything else. UpkeepError dest_not_empty, dest_not_a_folder, bad_parameter."""
+        path = self.path
+        if path == "/" or os.path.realpath(archive).startswith(path + os.sep):
+            raise UpkeepError("bad_parameter", f"dest: {path} holds the archive itself; choose another folder.")
+        if os.path.islink(path) or (os.path.lexists(path) and not os.path.isdir(path)):
+            message = f"dest: {path} is not a folder; choose another name."
+            raise UpkeepError("dest_not_a_folder", message, path=path)
+        try:
+            names = os.listdir(path) if os.path.isdir(path) else []
+        except OSError as error:
+            raise UpkeepError("dest_unwritable", f"dest: {path} cannot be read ({error.strerror}).", path=path)
+        if names and MARKER not in names:
+            message = f"dest: {path} is not empty and not a scratch folder of this module; empty it or choose another."
+            raise UpkeepError("dest_not_empty", message, path=path)
+
+    def prepare(self) -> int:
+        """Make it, or empty it; its descriptor. Raises OSError."""
+        if not os.path.isdir(self.path):
+            os.makedirs(self.path, mode=0o700)
+            self._made = True
+        fd = os.open(self.path, _FOLDER)
+        try:
+            os.fchmod(fd, 0o700)
+            empty(fd, keep=MARKER)
+            marker_fd = os.open(MARKER, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=fd)
+            with os.fdopen(marker_fd, "w") as marker:
+                marker.write("A restore was tried here. This folder is emptied by the next one.\n")
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def remove(self) -> None:
+        """Empty it; remove it too where it was not there before. Raises OSError."""
+        fd = os.open(self.path, _FOLDER)
+        try:
+            empty(fd)
+        finally:
+            os.close(fd)
+        if self._made:
+            os.rmdir(self.path)
+
+
+def empty(fd: int, keep: str = "") -> None:
+    """Remove everything in a folder, never following a link, never entering another file system."""
+    device = os.fstat(fd).st_dev
+    frames = [(fd, _names(fd, keep))]
+    while frames:
+        folder, names = frames[-1]
+        if not names:
+            frames.pop()
+            if frames:
+                os.close(folder)
+                os.rmdir(frames[-1][1].pop(), dir_fd=frames[-1][0])
+            continue
+        info = os.stat(names[-1], dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISDIR(info.st_mode):
+            os.unlink(names.pop(), dir_fd=folder)
+            continue
+        if info.st_dev != device:
+            raise OSError(16, "a file system is mounted below the scratch folder")
+        with contextlib.suppress(OSError):  # an unreadable folder of our own
+            os.chmod(names[-1], 0o700, dir_fd=folder)
+        below = os.open(names[-1], _FOLDER, dir_fd=folder)
+        frames.append((below, _names(below)))
+
+
+def _names(fd: int, keep: str = "") -> list:
+    return [os.fsencode(name) for name in os.listdir(fd) if name != keep]

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A restored or a live tree against the manifest: what is missing, extra, or different."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, FrozenSet, List, Set
+
+from . import compare
+from .manifest import Manifest
+from .merge import merge
+from .metadata import Links
+from .model import FILE, SOCKET, Entry, raw, shown
+from .scope import Scope
+from .verify import LIMIT
+from .walk import Node, Walker
+
+
+@dataclass
+class Differences:
+    """Names as documents write them, at most LIMIT of each; `count` is the true number of differing entries."""
+
+    missing: List[str] = field(default_factory=list)
+    corrupt: List[str] = field(default_factory=list)
+    metadata: List[Dict[str, Any]] = field(default_factory=list)
+    extra: List[str] = field(default_factory=list)
+    count: int = 0
+    compared: int = 0
+    first: str = ""
+
+    def add(self, kind: str, item: Any, what: str) -> None:
+        self.count += 1
+        self.first = self.first or what
+        found = getattr(self, kind)
+        if len(found) < LIMIT:
+            found.append(item)
+
+
+def against_manifest(
+    walker: Walker,
+    known: Manifest,
+    scope: Scope,
+    without: Callable[[Entry], bool] = lambda _entry: False,
+    skip: FrozenSet[str] = frozenset(),
+    skip_xattrs: FrozenSet[str] = frozenset(),
+) -> Differences:
+    """Compare each stored entry in `scope` with what `walker` finds, contents read again from disk.
+
+    `without` picks entries that are known not to be there; `skip` are entry fields, `skip_xattrs` attribute names that
+    cannot be compared. What the walk finds beyond the whole manifest is extra, but for the folders above its roots.
+    """
+    found, links = Differences(), Links()
+    above = _above([raw(root) for root in known.header["roots"]])
+    with_xattrs = bool(known.header["xattrs"])
+    for node, entry in merge(walker.nodes(), known.entries()):
+        leader = None
+        if node is not None and node.fd < 0 and node.error is None:
+            leader = links.leader(node.stat)
+            if leader is None:
+                links.lead(node.stat, node.path)
+        if entry is None:
+            if node is not None and not (node.fd >= 0 and node.path in above) and scope.everything:
+                found.add("extra", shown(node.path), f"{shown(node.path)} is extra")
+            continue
+        if (entry.offset is None and entry.type != SOCKET) or entry not in scope or without(entry):
+            continue
+        if node is None:
+            if entry.type != SOCKET:
+                found.add("missing", shown(entry.path), f"{shown(entry.path)} is missing")
+            continue
+        found.compared += 1
+        _one(node, entry, leader, with_xattrs, skip, skip_xattrs, found)
+    return found
+
+
+def _one(node: Node, entry: Entry, leader, with_xattrs: bool, skip, skip_xattrs, found: Differences) -> None:
+    name = shown(entry.path)
+    if node.error is not None:
+        found.add("corrupt", name, f"{name} cannot be opened ({node.error.strerror})")
+        return
+    try:
+        live = compare.look(node, with_xattrs, leader)
+        if skip_xattrs:
+            entry.xattrs = {key: value for key, value in entry.xattrs.items() if key not in skip_xattrs}
+            live.xattrs = {key: value for key, value in live.xattrs.items() if key not in skip_xattrs}
+        differences = compare.metadata(node, entry, live, skip)
+        for difference in differences:
+            item = {"path": name, **difference._asdict()}
+            found.add("metadata", item, f"{name}: {difference.field} is {difference.found}, not {difference.expected}")
+        if entry.type == FILE and live.type == FILE and compare.content_sha256(node) != entry.sha256:
+            found.add("corrupt", name, f"{name}: its content differs")
+    except OSError as error:
+        found.add("corrupt", name, f"{name} cannot be read ({error.strerror})")
+
+
+def _above(roots: List[bytes]) -> Set[bytes]:
+    """All folders that stand above one of the roots."""
+    found = {b"."}
+    for root in roots:
+        parts = root.split(b"/")
+        found.update(b"/".join(parts[:count]) for count in range(1, len(parts)))
+    return found

@@ -1,0 +1,371 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every entry of an archive against its manifest, as the tar stream goes by; an extractor can listen in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat as stat_module
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Callable, List, Optional, Set
+
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
+from . import codecs, embedded, manifest
+from ._tarheader import header, span, stored_size
+from .content import SparseHash, sha256_of
+from .destination import belongs, pending_manifest
+from .manifest import BESIDE, Manifest
+from .model import EMBEDDED_NAME, END_OF_TAR, FILE, SOCKET, STABLE, Entry, padding, shown
+from .reader import BlockReader, DamagedBlock
+from .scope import Scope
+from .writer import embedded_header
+
+LIMIT = 1000  # names kept in a list; `counts` has the true numbers
+
+
+@dataclass
+class Damage:
+    """An entry that is not what was archived. `block` is None where no single block is to blame."""
+
+    path: bytes
+    block: Optional[int]
+    why: str
+
+
+@dataclass
+class Findings:
+    """What a verification saw. `failures` are (error code, sentence), the first one first."""
+
+    archive_sha256: Optional[str] = None
+    total: int = 0
+    expected: int = 0
+    verified: int = 0
+    files_expected: int = 0
+    files_verified: int = 0
+    bytes_verified: int = 0
+    damaged: int = 0
+    damage: List[Damage] = field(default_factory=list)
+    damaged_paths: Set[bytes] = field(default_factory=set)
+    damaged_blocks: List[int] = field(default_factory=list)
+    not_stable: int = 0
+    not_checked: List[dict] = field(default_factory=list)
+    failures: List[tuple] = field(default_factory=list)
+
+    def damaged_entry(self, path: bytes, block: Optional[int], why: str) -> None:
+        self.damaged += 1
+        self.damaged_paths.add(path)
+        if len(self.damage) < LIMIT:
+            self.damage.append(Damage(path, block, why))
+
+    def left_out(self, what: str, why: str) -> None:
+        if len(self.not_checked) < LIMIT:
+            self.not_checked.append({"what": what, "why": why})
+
+    def fail(self, code: str, message: str) -> None:
+        self.failures.append((code, message))
+
+
+@dataclass
+class Archive:
+    """An archive and the manifest it is held against, both open."""
+
+    path: str
+    fd: int
+    codec: ModuleType
+    manifest: Manifest
+
+    def close(self) -> None:
+        os.close(self.fd)
+        if self.manifest.spool is not None:
+            self.manifest.spool.close()
+
+
+Listener = Callable[[Entry], Any]
+
+
+def open_archive(path: str, manifest_path: Optional[str], findings: Findings) -> Archive:
+    """The archive with the manifest beside it, or else with the one inside it (then `findings` says so).
+
+    Raises UpkeepError: archive_missing, archive_unreadable, manifest_missing (only one that was asked for),
+    manifest_damaged, compression_unavailable.
+    """
+    fd, codec = _open(path)
+    try:
+        return Archive(path, fd, codec, _manifest(path, codec, manifest_path, findings))
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _open(path: str) -> tuple:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise UpkeepError("archive_missing", f"archive: there is no file {path}.", archive=path)
+    except OSError as error:
+        raise UpkeepError("archive_unreadable", f"archive: {path} cannot be opened ({error.strerror}).", archive=path)
+    try:
+        if not stat_module.S_ISREG(os.fstat(fd).st_mode):
+            raise UpkeepError("archive_unreadable", f"archive: {path} is not a regular file.", archive=path)
+        codec = _codec(path, os.pread(fd, 512, 0))
+        if codec.unavailable():
+            message = f"archive: {path} cannot be read on this host: {codec.unavailable()}."
+            raise UpkeepError("compression_unavailable", message, archive=path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, codec
+
+
+def _codec(path: str, first: bytes) -> ModuleType:
+    """By the first bytes; where those are damaged, the name still says what it was meant to be."""
+    try:
+        return codecs.recognise(first)
+    except ValueError as error:
+        by_name = [codec for codec in codecs.CODECS.values() if codecs.split_suffix(path)[1] in codec.suffixes]
+        if by_name and os.path.exists(path + manifest.SUFFIX):
+            return by_name[0]
+        raise UpkeepError("archive_unreadable", f"archive: {path} is not an archive: {error}.", archive=path)
+
+
+def _manifest(path: str, codec: ModuleType, given: Optional[str], findings: Findings) -> Manifest:
+    if given:
+        return manifest.load(given)
+    beside = path + manifest.SUFFIX
+    pending = pending_manifest(path)
+    if os.path.lexists(pending) and belongs(pending, path):
+        beside = pending  # a backup was killed between its two renames: this is the archive's true manifest
+    if os.path.lexists(beside):
+        return manifest.load(beside)
+    found = embedded.find(path, codec)
+    findings.left_out("the manifest beside the archive", f"{beside} is missing; the copy inside the archive was used")
+    findings.left_out("the archive file's own hash", "only the manifest beside the archive has it")
+    return found
+
+
+def verify(
+    archive: Archive, scope: Scope, threads: int, findings: Findings, listener: Optional[Listener] = None
+) -> None:
+    """Check the archive against its manifest and fill `findings`.
+
+    For each stored entry in scope that is intact so far, `listener(entry)` may return an object whose `write(bytes)`
+    gets a file's stored content, and whose `done(ok)` is called at its end. Raises UpkeepError `manifest_damaged`, and
+    what the listener raises.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        whole = pool.submit(_file_sha256, archive.path)
+        wanted = None if scope.everything else _wanted_blocks(archive.manifest, scope)
+        reader = BlockReader(archive.fd, archive.codec, archive.manifest.index, threads, wanted)
+        reader.keep_hash_at(archive.manifest.closing["tar_bytes"])
+        try:
+            _entries(archive.manifest, scope, reader, findings, listener)
+            if wanted is None:
+                _tail(archive.manifest, reader, findings)
+            reader.drain()
+            _stream_hashes(archive, reader, findings, wanted is None)
+        finally:
+            reader.close()
+        findings.archive_sha256 = whole.result()
+    _judge(archive, reader, findings)
+
+
+def _file_sha256(path: str) -> str:
+    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
+        return sha256_of(stream.fileno())
+
+
+def _stored(known: Manifest) -> Any:
+    """(entry, header, where the next one must begin) for each stored entry; they follow each other without a gap."""
+    end = 0
+    for entry in known.entries():
+        if entry.offset is None:
+            yield entry, b"", end
+            continue
+        if entry.offset != end:
+            raise manifest.damaged(known.path, f"{shown(entry.path)} does not begin where the entry before it ends")
+        try:
+            head = header(entry)
+        except (ValueError, OverflowError) as error:
+            raise manifest.damaged(known.path, f"{shown(entry.path)} cannot stand in a tar ({error})")
+        end += span(entry, len(head))
+        yield entry, head, end
+    if end != known.closing["tar_bytes"]:
+        raise manifest.damaged(known.path, "its entries end elsewhere than it says")
+
+
+def _wanted_blocks(known: Manifest, scope: Scope) -> bytearray:
+    wanted = bytearray(len(known.index))
+    for entry, _head, end in _stored(known):
+        if entry.offset is not None and entry in scope:
+            first, last = known.index.holding(entry.offset), known.index.holding(end - 1)
+            wanted[first : last + 1] = b"\1" * (last + 1 - first)
+    return wanted
+
+
+def _entries(known: Manifest, scope: Scope, reader: BlockReader, findings: Findings, listener: Any) -> None:
+    for entry, head, _end in _stored(known):
+        if entry.offset is None:
+            if entry.type != SOCKET and entry in scope:
+                findings.not_stable += 1
+                findings.left_out(
+                    shown(entry.path), f"it was {entry.state} during the backup: it is not in the archive"
+                )
+            continue
+        findings.total += 1
+        if entry not in scope:
+            continue
+        findings.expected += 1
+        is_file = entry.type in ("file", "hardlink")
+        findings.files_expected += is_file
+        if entry.state != STABLE:
+            findings.not_stable += 1
+            findings.left_out(f"{shown(entry.path)}: what it should be", f"it was {entry.state} during the backup")
+        reader.seek(entry.offset)
+        target = None
+        try:
+            if reader.read(len(head)) != head:
+                findings.damaged_entry(entry.path, known.index.holding(entry.offset), "its header differs")
+                continue
+            target = listener(entry) if listener is not None else None
+            why = _content(entry, reader, target)
+        except DamagedBlock as error:
+            why = str(error)
+            findings.damaged_entry(entry.path, error.number, why)
+        except EOFError:
+            why = "the archive ends before it"
+            findings.damaged_entry(entry.path, None, why)
+        else:
+            if why:
+                findings.damaged_entry(entry.path, known.index.holding(entry.offset), why)
+            else:
+                findings.verified += 1
+                findings.files_verified += is_file
+                findings.bytes_verified += entry.size
+        if target is not None:
+            target.done(not why)
+
+
+def _content(entry: Entry, reader: BlockReader, target: Any) -> str:
+    """Read, hash, and hand on one entry's content; what is wrong with it, or an empty string."""
+    if entry.type != FILE:
+        return ""
+    size = stored_size(entry)
+    if entry.sparse is None:
+        if size <= 65536:
+            data = reader.read(size)
+            if target is not None and data:
+                target.write(data)
+            digest = hashlib.sha256(data).hexdigest()
+        else:
+            sha = hashlib.sha256()
+            for piece in reader.pieces(size):
+                sha.update(piece)
+                if target is not None:
+                    target.write(piece)
+            digest = sha.hexdigest()
+    else:
+        sparse = SparseHash()
+        for offset, length in entry.sparse:
+            sparse.hole_to(offset)
+            for piece in reader.pieces(length):
+                sparse.update(piece)
+                if target is not None:
+                    target.write(piece)
+        sparse.hole_to(entry.size)
+        digest = sparse.hexdigest()
+    if digest != entry.sha256:
+        return "its content differs: the hash is not the manifest's"
+    if reader.read(padding(size)).strip(b"\0"):
+        return "something stands in the padding behind it"
+    return ""
+
+
+def _tail(known: Manifest, reader: BlockReader, findings: Findings) -> None:
+    """What stands behind the last entry: the embedded manifest, equal to the one beside, and the end of the tar."""
+    if known.kind != BESIDE:
+        return  # it was read from there, and what follows it with it
+    reader.seek(known.closing["tar_bytes"])
+    head = embedded_header(known.embedded_bytes)
+    try:
+        sha = hashlib.sha256()
+        same = reader.read(len(head)) == head
+        for piece in reader.pieces(known.embedded_bytes):
+            sha.update(piece)
+        rest = reader.read(padding(known.embedded_bytes) + len(END_OF_TAR))
+        if not same or sha.hexdigest() != known.embedded_sha256:
+            findings.damaged_entry(EMBEDDED_NAME, None, "it is not the same as the manifest beside the archive")
+        elif rest.strip(b"\0") or reader.position != known.index.raw_end:
+            findings.damaged_entry(EMBEDDED_NAME, None, "something stands behind it")
+    except DamagedBlock as error:
+        findings.damaged_entry(EMBEDDED_NAME, error.number, str(error))
+    except EOFError:
+        findings.damaged_entry(EMBEDDED_NAME, None, "the archive ends before it")
+
+
+def _stream_hashes(archive: Archive, reader: BlockReader, findings: Findings, all_read: bool) -> None:
+    if not all_read:
+        findings.left_out("the hash of the whole tar stream", "only a part of the archive was in scope")
+        return
+    closing, found = archive.manifest.closing, reader.sha256(archive.manifest.closing["tar_bytes"])
+    pairs = [(found, closing["tar_sha256"])]
+    if archive.manifest.kind == BESIDE:
+        pairs.append((reader.sha256(), closing["stream_sha256"]))
+    if any(seen is not None and seen != expected for seen, expected in pairs):
+        findings.fail("archive_damaged", f"{archive.path}: the hash of its tar stream is not the manifest's.")
+
+
+def _judge(archive: Archive, reader: BlockReader, findings: Findings) -> None:
+    """Turn what was seen into failures: another archive's manifest, or damage, with its place."""
+    known, closing = archive.manifest, archive.manifest.closing
+    findings.damaged_blocks = sorted(reader.damaged)
+    differs = known.kind == BESIDE and findings.archive_sha256 != closing["archive_sha256"]
+    if (differs or findings.damaged) and _is_of_another(archive):
+        findings.failures.insert(0, (
+            "manifest_mismatch",
+            f"manifest: {known.path} is not the manifest of {archive.path}, which is whole and has another one inside. "
+            "Name the right manifest, or move the wrong one away to use the one inside.",
+        ))  # fmt: skip
+        return
+    if findings.damaged:
+        first = findings.damage[0]
+        more = f", and {findings.damaged - 1} more entries are damaged" if findings.damaged > 1 else ""
+        where = (
+            first.why if first.block is None or first.why.startswith("block") else f"{first.why} (block {first.block})"
+        )
+        findings.failures.insert(0, (
+            "archive_damaged",
+            f"{archive.path}: entry {shown(first.path)} is damaged: {where}{more}. {findings.verified} of "
+            f"{findings.expected} entries are intact.",
+        ))  # fmt: skip
+    elif reader.damaged:
+        first_block = reader.damaged[min(reader.damaged)]
+        findings.failures.insert(0, ("archive_damaged", f"{archive.path}: {first_block}."))
+    elif differs:
+        findings.failures.insert(0, ("archive_damaged", f"{archive.path}: {_where(archive)}; its blocks are intact."))
+
+
+def _is_of_another(archive: Archive) -> bool:
+    """Is the archive sound by its own manifest, and is that another one?"""
+    if archive.manifest.kind != BESIDE:
+        return False
+    try:
+        inside = embedded.find(archive.path, archive.codec)
+    except UpkeepError:
+        return False
+    inside.spool.close()
+    return inside.embedded_sha256 != archive.manifest.embedded_sha256
+
+
+def _where(archive: Archive) -> str:
+    """Which part outside the blocks is damaged."""
+    size, meant = os.fstat(archive.fd).st_size, archive.manifest.closing["archive_bytes"]
+    if size != meant:
+        return f"it has {size} bytes, {meant} were written"
+    head = archive.codec.header()
+    if os.pread(archive.fd, len(head), 0) != head:
+        return f"the header in its first {len(head)} bytes is damaged"
+    return f"the trailer behind byte {archive.manifest.index.stored_end} is damaged"

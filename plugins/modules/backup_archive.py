@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_archive
+short_description: Back up paths into one archive with a manifest
+version_added: "0.1.0"
+author:
+  - The Upkeep maintainers (@proven)
+description:
+  - Writes a standard tar (POSIX pax), compressed in independent blocks, with a manifest that has a hash and all
+    metadata of every entry. The manifest stands in the archive as its last entry, and beside it as a file of its own.
+  - Nothing is written when nothing changed since the last archive, which is decided by inode, change time and size of
+    every path, and by hashing where there is doubt. An edit that keeps size and modification time is noticed.
+  - The archive takes the place of the last one only when it is written, synced to disk and read back. After a failure,
+    or when the run is killed, the last archive and its manifest are as they were.
+  - The same tree gives the same bytes, for the same compressor library and level.
+options:
+  name:
+    description: Name of the backup set, as reports and proofs call it.
+    type: str
+    required: true
+  paths:
+    description:
+      - What to back up. Absolute paths, or paths relative to O(root).
+      - Archive names have no leading slash, V(/etc/passwd) becomes V(etc/passwd).
+      - A symbolic link that is named here is stored as a link.
+    type: list
+    elements: str
+    required: true
+  root:
+    description: Folder that O(paths) and the names in the archive are relative to. Without it that is V(/).
+    type: path
+  dest:
+    description:
+      - The archive. Its folder is created (mode 0700) where it is missing.
+      - It must end in V(.tar.gz), V(.tgz), V(.tar.zst), V(.tzst) or V(.tar).
+      - When something could not be stored faithfully, the archive is published beside it, with V(.incomplete) before
+        the suffix, and does not replace the last complete one.
+    type: path
+    required: true
+  exclude:
+    description:
+      - Shell globs over the archive name, where V(*) also crosses V(/). A pattern without V(/) also matches a base name
+        anywhere, such as V(__pycache__) or V(*.pyc). What is below an excluded folder is excluded with it.
+      - Folders that hold a file V(.upkeep-evidence) or V(.upkeep-restore), the state folder, O(dest) and what lies
+        beside it for this module are never archived.
+    type: list
+    elements: str
+    default: []
+  compression:
+    description:
+      - V(auto) follows the suffix of O(dest), and falls back from zst to gz (with the suffix V(.tar.gz)) where
+        C(libzstd.so.1) is missing.
+    type: str
+    choices: [auto, zst, gz, none]
+    default: auto
+  level:
+    description: Compression level, 0 to 9 for gz (default 6), 1 to 19 for zst (default 3).
+    type: int
+  threads:
+    description: Threads that compress. By default as many as there are usable CPUs, up to 16.
+    type: int
+  one_file_system:
+    description: Do not enter other file systems below a path. What was not entered is named in the warnings.
+    type: bool
+    default: false
+  xattrs:
+    description: Store extended attributes, which includes POSIX ACLs, file capabilities and SELinux labels.
+    type: bool
+    default: true
+  sparse:
+    description: Store sparse files as such. busybox and 7-Zip do not understand that.
+    type: bool
+    default: true
+  on_changed:
+    description:
+      - What to do with a file that changes while it is read.
+      - V(retry) tries three times and marks it then, V(mark) marks it at once (the backup is then incomplete),
+        V(fail) fails.
+    type: str
+    choices: [retry, mark, fail]
+    default: retry
+  on_unreadable:
+    description: What to do with what cannot be read. V(mark) lists it, and the backup is incomplete.
+    type: str
+    choices: [fail, mark]
+    default: fail
+  force:
+    description: Write a new archive even when nothing changed.
+    type: bool
+    default: false
+  require_free:
+    description: Refuse to start when the file system of O(dest) has fewer bytes free than this.
+    type: int
+    default: 0
+attributes:
+  check_mode:
+    support: full
+    description: Predicts whether a new archive would be written, and touches no file.
+  diff_mode:
+    support: full
+    description: Lists added, changed and removed paths against the last archive's manifest, a thousand at most.
+"""
+
+EXAMPLES = r"""
+- name: Back up the configuration of the host
+  proven.upkeep.backup_archive:
+    name: etc
+    paths:
+      - /etc
+      - /usr/local/etc
+    dest: /var/backups/upkeep/etc.tar.zst
+
+- name: Back up a project by names relative to it
+  proven.upkeep.backup_archive:
+    name: workflows
+    root: /srv/operations
+    paths:
+      - playbooks
+      - roles
+    exclude:
+      - __pycache__
+      - "*.retry"
+    dest: /srv/operations/backups/workflows_backup.tar.gz
+    require_free: 1073741824
+"""
+
+RETURN = r"""
+data:
+  description:
+    - The backup as C(docs/schemas/backup.json) describes it, without C(project) and C(host).
+    - In check mode C(predicted) is true, and what only a written archive has is null.
+  returned: success
+  type: dict
+  sample:
+    schema: upkeep.backup/1
+    backup: etc
+    archive: /var/backups/upkeep/etc.tar.zst
+    manifest: /var/backups/upkeep/etc.tar.zst.manifest.jsonl.gz
+    sha256: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
+    bytes: 524288
+    files: 1204
+    entries: 1501
+    input_bytes: 2097152
+    compression: zst
+    created: "2026-11-23T08:34:03Z"
+    confirmed_at: "2026-11-23T08:34:03Z"
+    duration_ms: 210
+    complete: true
+    unchanged: false
+    changed_during_backup: []
+    unreadable: []
+    vanished: []
+    excluded: 3
+    sockets: []
+    warnings: []
+    tool:
+      collection: 0.1.0
+      python: 3.11.2
+      compressor: libzstd 1.5.4
+error_code:
+  description:
+    - What kind of failure it was, for programs.
+    - One of C(bad_parameter), C(path_missing), C(unreadable), C(changed_during_backup), C(no_space),
+      C(dest_unwritable), C(dest_locked), C(dest_not_a_file), C(compression_unavailable), C(io_error).
+  returned: failure
+  type: str
+  sample: no_space
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "paths": {"type": "list", "elements": "str", "required": True},
+            "root": {"type": "path"},
+            "dest": {"type": "path", "required": True},
+            "exclude": {"type": "list", "elements": "str", "default": []},
+            "compression": {"type": "str", "choices": ["auto", "zst", "gz", "none"], "default": "auto"},
+            "level": {"type": "int"},
+            "threads": {"type": "int"},
+            "one_file_system": {"type": "bool", "default": False},
+            "xattrs": {"type": "bool", "default": True},
+            "sparse": {"type": "bool", "default": True},
+            "on_changed": {"type": "str", "choices": ["retry", "mark", "fail"], "default": "retry"},
+            "on_unreadable": {"type": "str", "choices": ["fail", "mark"], "default": "fail"},
+            "force": {"type": "bool", "default": False},
+            "require_free": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = backup.run(backup.Request(**module.params), check=module.check_mode, diff=module._diff)
+    except UpkeepError as error:
+        module.fail_json(**error.result())
+    for warning in result["data"]["warnings"]:
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restore_verify
+short_description: Prove that an archive can be restored
+version_added: "0.1.0"
+author:
+  - The Upkeep maintainers (@proven)
+description:
+  - Checks an archive of M(proven.upkeep.backup_archive) against its manifest. The archive's own hash, every block, the
+    hash of the tar stream, and the header and content of every entry.
+  - With O(mode=extract) the archive is also extracted into a scratch folder, every entry there is compared with the
+    manifest (content is read again from disk), and commands check what was restored.
+  - Damage is a failure that names the entry and the block; what lies in other blocks is verified all the same.
+  - A test that verified nothing is a failure.
+options:
+  archive:
+    description: The archive.
+    type: path
+    required: true
+  manifest:
+    description:
+      - The archive's manifest. By default the one beside it.
+      - When there is none, the copy inside the archive is used, and the result says so.
+    type: path
+  mode:
+    description: V(stream) reads the archive, V(extract) also restores it into O(dest).
+    type: str
+    choices: [stream, extract]
+    default: stream
+  dest:
+    description:
+      - Scratch folder for O(mode=extract). It is created where it is missing (mode 0700).
+      - It must be empty, or a scratch folder of this module, which is emptied first.
+    type: path
+  paths:
+    description: Only these archive names, each with all below it. A leading slash does not count.
+    type: list
+    elements: str
+    default: []
+  sample:
+    description: Only one part of the entries, by a hash of the path, so that all parts together cover everything.
+    type: dict
+    suboptions:
+      part:
+        description: Which part, from 1.
+        type: int
+        required: true
+      of:
+        description: How many parts there are.
+        type: int
+        required: true
+  compare:
+    description:
+      - V(live) also compares the archive with the live files. What changed since the backup is then reported, and the
+        result is a failure with the error code C(drift_found).
+    type: str
+    choices: [manifest, live]
+    default: manifest
+  checks:
+    description:
+      - Commands to run in O(dest) after the extraction. Each is a list of arguments (no shell), or a dictionary with
+        C(argv), C(name) and C(timeout) in seconds (default 600).
+      - The test fails when one of them does not exit with 0.
+    type: list
+    elements: raw
+    default: []
+  keep:
+    description: Leave what was extracted in O(dest).
+    type: bool
+    default: false
+  devices:
+    description: Also make device nodes when extracting. Otherwise they are listed as not checked.
+    type: bool
+    default: false
+  threads:
+    description: Threads that decompress. By default as many as there are usable CPUs, up to 16.
+    type: int
+attributes:
+  check_mode:
+    support: full
+    description: Reads the archive only. With O(mode=extract) nothing is extracted, and the result says so.
+  diff_mode:
+    support: none
+    description: There is nothing to compare before and after.
+"""
+
+EXAMPLES = r"""
+- name: Verify an archive by reading it
+  proven.upkeep.restore_verify:
+    archive: /var/backups/upkeep/etc.tar.zst
+
+- name: Restore a database dump into a scratch folder and see that it loads
+  proven.upkeep.restore_verify:
+    archive: /var/backups/upkeep/database.tar.gz
+    mode: extract
+    dest: /var/tmp/restore-test
+    checks:
+      - [pg_restore, --list, var/backups/app.dump]
+
+- name: Verify a seventh of the archive each day of the week
+  proven.upkeep.restore_verify:
+    archive: /srv/backups/big.tar.zst
+    sample:
+      part: "{{ now().isoweekday() }}"
+      of: 7
+"""
+
+RETURN = r"""
+data:
+  description:
+    - The restore test as C(docs/schemas/restore.json) describes it, without what the controller adds.
+    - Returned on failure too, with the status C(failed).
+  returned: when the test was made
+  type: dict
+  sample:
+    schema: upkeep.restore/1
+    backup: etc
+    archive: /var/backups/upkeep/etc.tar.zst
+    archive_sha256: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
+    archive_created: "2026-11-23T08:34:03Z"
+    status: ok
+    scope:
+      mode: stream
+      paths: []
+      sample: null
+      coverage_pct: 100.0
+      compare: manifest
+    files_expected: 1204
+    files_verified: 1204
+    bytes_verified: 2097152
+    missing_files: []
+    corrupt_files: []
+    metadata_mismatches: []
+    extra_files: []
+    not_checked: []
+    checks: []
+    started: "2026-11-23T08:35:00Z"
+    finished: "2026-11-23T08:35:00Z"
+    duration_ms: 96
+error_code:
+  description:
+    - What kind of failure it was, for programs.
+    - One of C(bad_parameter), C(dest_not_empty), C(dest_not_a_folder), C(dest_unwritable), C(archive_missing),
+      C(archive_unreadable), C(archive_damaged), C(manifest_missing), C(manifest_damaged), C(manifest_mismatch),
+      C(nothing_verified), C(restore_differs), C(drift_found), C(check_failed), C(compression_unavailable), C(no_space),
+      C(io_error).
+  returned: failure
+  type: str
+  sample: archive_damaged
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import restore
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "archive": {"type": "path", "required": True},
+            "manifest": {"type": "path"},
+            "mode": {"type": "str", "choices": ["stream", "extract"], "default": "stream"},
+            "dest": {"type": "path"},
+            "paths": {"type": "list", "elements": "str", "default": []},
+            "sample": {
+                "type": "dict",
+                "options": {"part": {"type": "int", "required": True}, "of": {"type": "int", "required": True}},
+            },
+            "compare": {"type": "str", "choices": ["manifest", "live"], "default": "manifest"},
+            "checks": {"type": "list", "elements": "raw", "default": []},
+            "keep": {"type": "bool", "default": False},
+            "devices": {"type": "bool", "default": False},
+            "threads": {"type": "int"},
+        },
+        required_if=[("mode", "extract", ("dest",))],
+        supports_check_mode=True,
+    )
+    try:
+        result = restore.run(restore.Request(**module.params), check=module.check_mode)
+    except UpkeepError as error:
+        module.fail_json(**error.result())
+    if result.failure is not None:
+        module.fail_json(data=result.document, changed=result.changed, **result.failure.result())
+    module.exit_json(changed=result.changed, data=result.document)
+
+
+if __name__ == "__main__":
+    main()
