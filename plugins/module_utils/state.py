@@ -20,6 +20,18 @@ def state_dir() -> str:
     return os.path.join(base, "upkeep")
 
 
+def under(path: str) -> str:
+    """`path` itself if it is absolute, else below the state folder."""
+    return os.path.join(state_dir(), path)
+
+
+def needs_root(required: bool) -> str | None:
+    """Why a task that is only for root is skipped, or None where it can go on."""
+    if required and os.geteuid() != 0:
+        return "needs_root: only root can do all of it; run as root, or with become, to include it"
+    return None
+
+
 def ensure(*parts: str) -> str:
     """A folder under the state folder, made 0700 where it is missing. Raises OSError."""
     folder = os.path.join(state_dir(), *parts)

@@ -36,6 +36,7 @@ options:
   dest:
     description:
       - The archive. Its folder is created (mode 0700) where it is missing.
+      - A relative path is below the state folder, V(/var/lib/upkeep) for root and V(~/.local/state/upkeep) else.
       - It must end in V(.tar.gz), V(.tgz), V(.tar.zst), V(.tzst) or V(.tar).
       - When something could not be stored faithfully, the archive is published beside it, with V(.incomplete) before
         the suffix, and does not replace the last complete one.
@@ -96,6 +97,10 @@ options:
     description: Refuse to start when the file system of O(dest) has fewer bytes free than this.
     type: int
     default: 0
+  requires_root:
+    description: Skip, and say so, unless it runs as root.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -172,6 +177,7 @@ error_code:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.proven.upkeep.plugins.module_utils import state
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
@@ -194,9 +200,13 @@ def main() -> None:
             "on_unreadable": {"type": "str", "choices": ["fail", "mark"], "default": "fail"},
             "force": {"type": "bool", "default": False},
             "require_free": {"type": "int", "default": 0},
+            "requires_root": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
+    if reason := state.needs_root(module.params.pop("requires_root")):
+        module.exit_json(changed=False, skipped=True, skip_reason=reason)
+    module.params["dest"] = state.under(module.params["dest"])
     try:
         result = backup.run(backup.Request(**module.params), check=module.check_mode, diff=module._diff)
     except UpkeepError as error:

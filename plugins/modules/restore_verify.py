@@ -18,7 +18,9 @@ description:
   - A test that verified nothing is a failure.
 options:
   archive:
-    description: The archive.
+    description:
+      - The archive. A relative path is below the state folder, as for M(proven.upkeep.backup_archive).
+      - For a C(.tar.zst) that is not there, the C(.tar.gz) is taken that is written where libzstd is missing.
     type: path
     required: true
   manifest:
@@ -34,6 +36,7 @@ options:
   dest:
     description:
       - Scratch folder for O(mode=extract). It is created where it is missing (mode 0700).
+      - A relative path is below the state folder.
       - It must be empty, or a scratch folder of this module, which is emptied first.
     type: path
   paths:
@@ -79,6 +82,10 @@ options:
   threads:
     description: Threads that decompress. By default as many as there are usable CPUs, up to 16.
     type: int
+  requires_root:
+    description: Skip, and say so, unless it runs as root.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -154,7 +161,8 @@ error_code:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import restore
+from ansible_collections.proven.upkeep.plugins.module_utils import state
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import codecs, restore
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 
@@ -175,10 +183,16 @@ def main() -> None:
             "keep": {"type": "bool", "default": False},
             "devices": {"type": "bool", "default": False},
             "threads": {"type": "int"},
+            "requires_root": {"type": "bool", "default": False},
         },
         required_if=[("mode", "extract", ("dest",))],
         supports_check_mode=True,
     )
+    if reason := state.needs_root(module.params.pop("requires_root")):
+        module.exit_json(changed=False, skipped=True, skip_reason=reason)
+    for name in ("archive", "manifest", "dest"):
+        module.params[name] = module.params[name] and state.under(module.params[name])
+    module.params["archive"] = codecs.written_as(module.params["archive"])
     try:
         result = restore.run(restore.Request(**module.params), check=module.check_mode)
     except UpkeepError as error:

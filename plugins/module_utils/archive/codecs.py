@@ -8,6 +8,7 @@ compress(), decompress(), trailer(), stream(). `compress` and `decompress` are c
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import List, Tuple
 
@@ -56,6 +57,13 @@ def choose(dest: str, compression: str) -> Tuple[ModuleType, str, List[str]]:
         )
     other = stem + gz.suffixes[0]
     return gz, other, [f"{why}: wrote {other} with gz instead of {dest}."]
+
+
+def written_as(dest: str) -> str:
+    """The archive that `choose` made of `dest`: itself, or the gz one where there is only that."""
+    stem, suffix = split_suffix(dest)
+    other = stem + gz.suffixes[0]
+    return other if suffix in zst.suffixes and not os.path.lexists(dest) and os.path.lexists(other) else dest
 
 
 def recognise(first_bytes: bytes) -> ModuleType:
