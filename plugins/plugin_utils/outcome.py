@@ -89,7 +89,7 @@ def _status_in(phase: str, data: Mapping[str, Any]) -> tuple[str, str | None]:
         return "incomplete", f"incomplete: {_what_is_missing(data)}"
     if said not in (None, "ok"):
         return "unknown", f"bad_status: its result says {one_line(said)}"
-    if phase == "restore_test" and not data.get("files_verified"):
+    if phase == "restore_test" and not data.get("entries_verified", data.get("files_verified")):
         return "failed", "nothing_verified: the restore compared no entry, which proves nothing"
     engines = data.get("engines")
     if phase == "audit" and not engines:
@@ -181,15 +181,17 @@ def with_targets(data: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str
     filled = dict(data)
     for key, given in (("rto_target_ms", target.get("rto_target")), ("rpo_target_ms", target.get("rpo_target"))):
         if filled.get(key) is None:
-            filled[key] = int(float(given) * 1000) if _is_number(given) else None
+            filled[key] = _milliseconds(given)
     return filled
 
 
-def _is_number(value: Any) -> bool:
+def _milliseconds(seconds: Any) -> int | None:
+    if isinstance(seconds, bool):
+        return None
     try:
-        return value is not None and not isinstance(value, bool) and float(value) >= 0
-    except (TypeError, ValueError):
-        return False
+        return int(float(seconds) * 1000) if float(seconds) >= 0 else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _duration_ms(result: Mapping[str, Any], data: Mapping[str, Any] | None) -> int | None:

@@ -78,7 +78,7 @@ def verify_chain(home: Path) -> Chain:
             continue
         found[path.name] = document
         _verify_text(path, chain)
-    successors: dict[str | None, list[str]] = {}
+    successors: dict[Any, list[str]] = {}
     for name, document in found.items():
         successors.setdefault(document["previous_proof"], []).append(name)
         _verify_link(folder, name, document, chain)
@@ -131,8 +131,8 @@ def _read_head(home: Path) -> dict[str, Any]:
 
 
 def _write_head(home: Path, folder: Path, path: Path) -> None:
-    document = {"name": path.name, "sha256": _file_sha256(path), "text_sha256": _file_sha256(path.with_suffix(".txt"))}
-    document["proofs"] = _count(folder)
+    text_sha256 = _file_sha256(path.with_suffix(".txt"))
+    document = {"name": path.name, "sha256": _file_sha256(path), "text_sha256": text_sha256, "proofs": _count(folder)}
     atomic.write_json(str(home / "state" / "proofs-head.json"), document)
 
 

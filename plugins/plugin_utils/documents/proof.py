@@ -91,7 +91,7 @@ def _scope(document: dict[str, Any]) -> list[str]:
         *_checks(document.get("checks") or []),
         "",
         "WHAT WAS NOT",
-        *(_listed(document.get("not_checked") or [], "not checked") or ["  nothing was left out of the scope above"]),
+        *(_listed(document.get("not_checked") or [], "not checked") or ["  the drill names nothing that it left out"]),
     ]
 
 
@@ -105,17 +105,16 @@ def _checks(checks: list[Any]) -> list[str]:
 
 
 def _measured(document: dict[str, Any]) -> list[str]:
+    rpo = _against(document.get("rpo_ms"), document.get("rpo_target_ms"))
+    rto = _against(document.get("duration_ms"), document.get("rto_target_ms"))
+    if document.get("status") != "ok":
+        # Whatever time it took, it did not bring everything back.
+        rto = "not measured, the restore did not succeed"
     return [
         "",
         "MEASURED",
-        _row(
-            "RPO",
-            _against(document.get("rpo_ms"), document.get("rpo_target_ms")) + "  (age of the archive at the drill)",
-        ),
-        _row(
-            "RTO",
-            _against(document.get("duration_ms"), document.get("rto_target_ms")) + "  (time that the restore took)",
-        ),
+        _row("RPO", f"{rpo}  (age of the archive at the drill)"),
+        _row("RTO", f"{rto}  (time that the restore took)"),
     ]
 
 

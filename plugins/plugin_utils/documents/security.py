@@ -157,7 +157,7 @@ def _security(report: Mapping[str, Any]) -> list[str]:
             ),
         )
         title = f"{plural(len(packages), 'security update')}"
-        body = shown if len(packages) <= _INLINE else details(title, shown)
+        body = shown if len(packages) <= _INLINE else details("Show them", shown)
         lines += ["", f"### {cell(host['name'])}: {title}{_age(host['patch'])}", "", *body, *_capped(packages)]
     return lines
 

@@ -40,9 +40,11 @@ def size(number: Any) -> str:
 
 
 def duration(milliseconds: Any) -> str:
-    """`0.4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`; `?` where there is no number."""
+    """`54 ms`, `0.4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`; `?` where there is no number."""
     if not isinstance(milliseconds, (int, float)) or isinstance(milliseconds, bool):
         return "?"
+    if 0 < milliseconds < 100:
+        return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1000
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

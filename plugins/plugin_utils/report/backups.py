@@ -82,7 +82,6 @@ def _is_proof_of(proof: Mapping[str, Any] | None, success: Mapping[str, Any] | N
         proof
         and success
         and proof.get("status") == "ok"
-        and proof.get("files_verified")
         and proof.get("archive_sha256")
         and proof.get("archive_sha256") == success.get("sha256")
     )

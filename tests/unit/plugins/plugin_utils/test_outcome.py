@@ -83,6 +83,7 @@ HIDDEN = "the output has been hidden due to the fact that 'no_log: true' was spe
             "No items in the list",
         ),
         ("restore_test", {"data": {"status": "ok", "files_verified": 3}}, "ok", None),
+        ("restore_test", {"data": {"status": "ok", "files_verified": 0, "entries_verified": 2}}, "ok", None),
         (
             "restore_test",
             {"data": {"status": "ok", "files_verified": 0}},

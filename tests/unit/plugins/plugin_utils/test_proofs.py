@@ -70,11 +70,12 @@ def test_a_drill_leaves_a_chained_proof(home, open_run, record, samples, validat
 
 def test_a_proof_reads_as_an_auditor_wants_it(home, drill):
     hostile = {"path": "a\n\x1b[31mb", "why": "sha256"}
-    text = proofs.append(home, drill(corrupt_files=["etc/x", hostile], status="failed", rto_target_ms=1000)).text
+    assert "RTO:             2.0 s, target 1.0 s: MISSED" in proofs.append(home, drill(rto_target_ms=1000)).text
+    text = proofs.append(home, drill(corrupt_files=["etc/x", hostile], status="failed", rto_target_ms=9000)).text
     for words in (
         "RESTORE PROOF  FAILED", "Backup of:       web1, set etc", "1,924 verified of 1,924 expected",
-        "RTO:             2.0 s, target 1.0 s: MISSED", "RPO:             not measured", "corrupt: etc/x",
-        "corrupt: a\\x0a\\x1b[31mb (sha256)", "does not stop", "Previous proof:  none, this is the first",
+        "RTO:             not measured, the restore did not succeed", "RPO:             not measured", "corrupt: etc/x",
+        "corrupt: a\\x0a\\x1b[31mb (sha256)", "does not stop", "Previous proof:  20261123T090002Z-web1-etc.json",
     ):  # fmt: skip
         assert words in text
     assert text.splitlines()[-1].startswith("sha256 of the text above: ")

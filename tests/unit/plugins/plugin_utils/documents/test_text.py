@@ -9,7 +9,8 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.documents import mar
 @pytest.mark.parametrize(
     ("milliseconds", "words"),
     [
-        (0, "0.0 s"), (400, "0.4 s"), (59_900, "60 s"), (60_000, "1 min"), (200_000, "3 min 20 s"),
+        (0, "0.0 s"),
+        (54, "54 ms"), (400, "0.4 s"), (59_900, "60 s"), (60_000, "1 min"), (200_000, "3 min 20 s"),
         (7_500_000, "2 h 5 min"), (273_600_000, "3 d 4 h"), (None, "?"), (True, "?"),
     ],
 )  # fmt: skip
