@@ -64,7 +64,8 @@ class Bindings:
         except Exception as error:
             raise _broken(error)
         plan = Plan()
-        installed, others = [], []
+        installed: list[Any] = []
+        others: list[Any] = []
         for package in cache.packages:
             (installed if package.current_ver is not None else others).append(package)
         for package in installed:
@@ -112,7 +113,7 @@ class Bindings:
                     break
         # In the order of the files: apt's lists are compressed, and stepping back means inflating them from the start.
         reader = apt_pkg.PackageRecords(cache)
-        found = {}
+        found: dict[Tuple[Key, str], Mapping[str, str]] = {}
         for _file, _version, place, name in sorted(offers, key=lambda offer: offer[:2]):
             if reader.lookup(place):
                 found[name] = paragraph(reader.record)

@@ -168,7 +168,8 @@ def parse_policy(text: str, native: str) -> dict[Key, Choice]:
 
 
 def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
-    header, lines = "", []
+    header = ""
+    lines: list[str] = []
     for line in text.splitlines():
         if line[:1] not in ("", " ") and line.endswith(":"):
             if header:

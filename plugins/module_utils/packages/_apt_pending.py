@@ -113,8 +113,8 @@ class _Explainer:
         if blocked.by == "held":
             return "held", f"{key[0]} is on hold at {package.version}: `apt-mark unhold {key[0]}` releases it."
         if blocked.by == "pinned":
-            why = f"apt's preferences give {version.version} the priority {version.priority}"
-            return "pinned", f"{why}: see `apt-cache policy {key[0]}`."
+            detail = f"apt's preferences give {version.version} the priority {version.priority}"
+            return "pinned", f"{detail}: see `apt-cache policy {key[0]}`."
         if blocked.by == "esm":
             return "esm", f"{version.version} needs a subscription (Ubuntu Pro)."
         if refused:

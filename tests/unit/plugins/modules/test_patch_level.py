@@ -28,6 +28,7 @@ def run(check=False, env=None, **options):
         env=dict(env or os.environ, PYTHONPATH=path),
         capture_output=True,
         text=True,
+        check=False,
     )
     return done.returncode, json.loads(done.stdout)
 

@@ -55,7 +55,7 @@ def has_apt():
 def has_bindings():
     if not (has_apt() and Path(SYSTEM_PYTHON).exists()):
         return False
-    return subprocess.run([SYSTEM_PYTHON, "-c", "import apt_pkg"], capture_output=True).returncode == 0
+    return subprocess.run([SYSTEM_PYTHON, "-c", "import apt_pkg"], capture_output=True, check=False).returncode == 0
 
 
 def stanza(fields):
@@ -126,14 +126,14 @@ class AptRoot:
         return folder
 
     def update(self):
-        done = subprocess.run(["apt-get", "update", "-q"], env=self.env, capture_output=True, text=True)
+        done = subprocess.run(["apt-get", "update", "-q"], env=self.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     def preferences(self, text):
         (self.root / "etc/apt/preferences").write_text(text)
 
     def apt(self, *arguments):
-        return subprocess.run(["apt-get", *arguments], env=self.env, capture_output=True, text=True)
+        return subprocess.run(["apt-get", *arguments], env=self.env, capture_output=True, text=True, check=False)
 
     def collect(self, bindings="never", python=None, **options):
         """The result: in this process for the commands, in another for the bindings or where `python` is given."""
@@ -143,7 +143,7 @@ class AptRoot:
         if python is None:
             return self._collect_here(options)
         argv = [python, "-c", COLLECT, str(ROOT / "collections"), json.dumps(options)]
-        done = subprocess.run(argv, env=self.env, capture_output=True, text=True)
+        done = subprocess.run(argv, env=self.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 

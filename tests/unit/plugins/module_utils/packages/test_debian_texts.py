@@ -50,7 +50,7 @@ def test_version_order():
 def test_version_order_is_dpkgs():
     versions = [version for group in ORDER for version in group][::3]
     for a, b in itertools.combinations(versions, 2):
-        less = subprocess.run(["dpkg", "--compare-versions", a, "lt", b]).returncode == 0
+        less = subprocess.run(["dpkg", "--compare-versions", a, "lt", b], check=False).returncode == 0
         assert (version_key(a) < version_key(b)) == less, (a, b)
 
 
