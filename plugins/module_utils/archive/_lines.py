@@ -85,7 +85,7 @@ def parse_entry(line: bytes) -> Entry:
         raise ValueError("an owner is no text")
     if entry.type == model.FILE and entry.offset is not None and not isinstance(entry.sha256, str):
         raise ValueError("a stored file has no sha256")
-    if entry.type == model.SYMLINK:
+    if entry.type == model.SYMLINK and entry.offset is not None:
         entry.link = _clean(d["link"])
     elif entry.type == model.HARDLINK:
         entry.leader = _path(d["leader"])

@@ -83,7 +83,7 @@ class Store:
             self._remember_unreadable(node, node.error)
         self._emit(entry)
         if leader is None and node.fd < 0:
-            self._links.lead(node.stat, node.path)
+            self._links.lead(node.stat, entry)
 
     def _file(self, node: Node) -> None:
         try:
@@ -105,7 +105,7 @@ class Store:
         self.files += 1
         self.input_bytes += entry.size
         self._finish(entry)
-        self._links.lead(node.stat, node.path)
+        self._links.lead(node.stat, entry)
 
     def _tried(self, node: Node) -> Entry:
         """The stored entry, from the first try in which the file held still, else from the last."""

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Optional
 
 from .content import open_file, sha256_of
-from .metadata import describe, read_xattrs
+from .metadata import Leader, describe, read_xattrs
 from .model import FILE, SOCKET, Entry, shown
 from .walk import Node
 
@@ -35,7 +35,7 @@ def metadata(node: Node, entry: Entry, live: Entry, skip: frozenset = frozenset(
     return found
 
 
-def look(node: Node, with_xattrs: bool, leader: Any = None) -> Entry:
+def look(node: Node, with_xattrs: bool, leader: Optional[Leader] = None) -> Entry:
     """The live entry of a node, attributes of regular files included. Raises OSError."""
     live = describe(node, with_xattrs, leader)
     if with_xattrs and live.type == FILE:

@@ -10,7 +10,7 @@ import os
 import pwd
 import stat
 from functools import lru_cache
-from typing import Dict, Optional, Tuple, Union
+from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 from .model import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SOCKET, SYMLINK, Entry
 from .walk import Node
@@ -27,14 +27,24 @@ _TYPES = {
 _NO_XATTRS = (errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.ENODATA)
 
 
+class Leader(NamedTuple):
+    """The name a file was first stored under, and the attributes it was stored with: all its names must agree on them."""
+
+    path: bytes
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+
+
 class Links:
-    """The first path of every file that has more than one name; forgets a file when all its names were seen."""
+    """The leader of every file that has more than one name; forgets a file when all its names were seen."""
 
     def __init__(self) -> None:
         self._seen: Dict[Tuple[int, int], list] = {}
 
-    def leader(self, info: os.stat_result) -> Optional[bytes]:
-        """The path this file was stored under before, if it was."""
+    def leader(self, info: os.stat_result) -> Optional[Leader]:
+        """What this file was stored as before, if it was."""
         if info.st_nlink < 2:
             return None
         key = (info.st_dev, info.st_ino)
@@ -46,20 +56,32 @@ class Links:
             del self._seen[key]
         return known[0]
 
-    def lead(self, info: os.stat_result, path: bytes) -> None:
-        """`path` was stored: later names of the same file are links to it."""
+    def lead(self, info: os.stat_result, entry: Entry) -> None:
+        """`entry` was stored: later names of the same file are links to it."""
         if info.st_nlink > 1:
-            self._seen[(info.st_dev, info.st_ino)] = [path, info.st_nlink - 1]
+            leader = Leader(entry.path, entry.mode, entry.uid, entry.gid, entry.mtime_ns)
+            self._seen[(info.st_dev, info.st_ino)] = [leader, info.st_nlink - 1]
+
+    def meet(self, node: Node) -> Optional[Leader]:
+        """The leader of a node in a walk that only looks; the first name met becomes one."""
+        if node.fd >= 0 or node.stat.st_nlink < 2:
+            return None
+        leader = self.leader(node.stat)
+        if leader is None:
+            self.lead(node.stat, from_stat(node.path, node.stat))
+        return leader
 
 
-def describe(node: Node, with_xattrs: bool, leader: Optional[bytes] = None) -> Entry:
+def describe(node: Node, with_xattrs: bool, leader: Optional[Leader] = None) -> Entry:
     """The entry of a node, without content hash, sparse map and offset.
 
     A regular file's extended attributes are left to whoever opens it. Raises OSError when it has gone meanwhile.
     """
     entry = from_stat(node.path, node.stat)
     if leader is not None:
-        entry.type, entry.leader, entry.size = HARDLINK, leader, 0
+        entry.type, entry.leader, entry.size, entry.rdev = HARDLINK, leader.path, 0, None
+        entry.mode, entry.uid, entry.gid, entry.mtime_ns = leader[1:]
+        entry.user, entry.group = user_name(entry.uid), group_name(entry.gid)
         return entry
     if entry.type == SYMLINK:
         entry.link = os.readlink(node.name, dir_fd=node.dir_fd)

@@ -151,10 +151,7 @@ def differences(
 
 
 def _same(node: Node, entry: Entry, links: Links, with_xattrs: bool) -> bool:
-    is_folder = node.fd >= 0
-    leader = None if is_folder else links.leader(node.stat)
-    if not is_folder and leader is None:
-        links.lead(node.stat, node.path)
+    leader = links.meet(node)
     if node.error is not None or entry.state != STABLE:
         return False
     if node.trusted:

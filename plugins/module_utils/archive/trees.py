@@ -54,11 +54,7 @@ def against_manifest(
     above = _above([raw(root) for root in known.header["roots"]])
     with_xattrs = bool(known.header["xattrs"])
     for node, entry in merge(walker.nodes(), known.entries()):
-        leader = None
-        if node is not None and node.fd < 0 and node.error is None:
-            leader = links.leader(node.stat)
-            if leader is None:
-                links.lead(node.stat, node.path)
+        leader = links.meet(node) if node is not None and node.error is None else None
         if entry is None:
             if node is not None and not (node.fd >= 0 and node.path in above) and scope.everything:
                 found.add("extra", shown(node.path), f"{shown(node.path)} is extra")
