@@ -67,7 +67,7 @@ def headline(report: Mapping[str, Any], now: datetime) -> list[str]:
     return [
         f"[bold]{escape(report['project'])}[/]: run {escape(report['run']['run_id'])}, "
         f"{_ago(report['generated'], now)}: "
-        f"{state}, gates {report['verdict']}, {fleet['observed']} of {plural(fleet['targeted'], 'host')} observed",
+        f"{state}, verdict {report['verdict']}, {fleet['observed']} of {plural(fleet['targeted'], 'host')} observed",
         *(f"  [red]{escape(failure['message'])}[/]" for failure in failures[:5]),
     ]
 

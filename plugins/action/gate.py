@@ -88,7 +88,7 @@ class ActionModule(UpkeepAction):
         say(summary.gate_table(report))
         if report["gates"]:
             note = "" if enforce or not missed else " (not enforced here: gates do not fail this run)"
-            say(["", f"Gates: {report['verdict']}{note}"])
+            say(["", f"Gates: {gates.verdict(report['gates'])}{note}"])
 
 
 def _drills(home: Path, run_id: str) -> list[dict[str, Any]]:

@@ -8,10 +8,13 @@ import os
 
 
 def state_dir() -> str:
-    """This user's state folder: `/var/lib/upkeep` for root, else under `XDG_STATE_HOME` (default `~/.local/state`).
+    """`UPKEEP_STATE_DIR`, else `/var/lib/upkeep` for root, else below `XDG_STATE_HOME` (default `~/.local/state`).
 
     The folder is not made here: `ensure` does that, so that check mode can ask without leaving a trace.
     """
+    chosen = os.environ.get("UPKEEP_STATE_DIR", "")
+    if os.path.isabs(chosen):
+        return chosen
     if os.geteuid() == 0:
         return "/var/lib/upkeep"
     base = os.environ.get("XDG_STATE_HOME", "")

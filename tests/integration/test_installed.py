@@ -18,8 +18,11 @@ BIN = Path(sys.executable).parent
 def installed(clone, tmp_path):
     """The folder of an installed collection."""
 
+    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
+
     def run(*argv):
-        subprocess.run(argv, check=True, capture_output=True, text=True)
+        subprocess.run(argv, check=True, capture_output=True, text=True, env=environment, cwd=tmp_path)
 
     galaxy = str(BIN / "ansible-galaxy")
     run(galaxy, "collection", "build", str(clone.path), "--output-path", str(tmp_path))
@@ -29,10 +32,13 @@ def installed(clone, tmp_path):
 
 
 def play(installed: Path, cwd: Path, *options: str, **environment: str) -> subprocess.CompletedProcess:
+    environment["ANSIBLE_COLLECTIONS_PATH"] = str(installed)
+    environment["ANSIBLE_CONFIG"] = str(installed.parent / "ansible.cfg")
+    options = ("-e", f"ansible_python_interpreter={sys.executable}", *options)
     return subprocess.run(
         [str(BIN / "ansible-playbook"), "proven.upkeep.maintain", "-i", "localhost,", "-c", "local", *options],
         cwd=cwd, capture_output=True, text=True, check=False,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_CONFIG": "/dev/null", **environment},
+        env={**os.environ, **environment},
     )  # fmt: skip
 
 

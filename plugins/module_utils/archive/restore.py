@@ -218,7 +218,7 @@ class _Test:
     def result(self) -> Result:
         failure = self._failure()
         document = self._document("failed" if failure else "incomplete" if self.findings.not_stable else "ok")
-        changed = self.kept and self.scratch is not None
+        changed = self.scratch is not None and self.kept and self.scratch.remember(document["archive_sha256"])
         return Result(document, changed, failure)
 
     def _failure(self) -> Optional[UpkeepError]:

@@ -14,6 +14,7 @@ from .model import SCRATCH_MARKER
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MARKER = os.fsdecode(SCRATCH_MARKER)
+_MARKER_TEXT = "A restore was tried here. This folder is emptied by the next one.\n"
 
 
 class Scratch:
@@ -23,6 +24,7 @@ class Scratch:
         full = os.path.abspath(path)
         self.path = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
         self._made = False
+        self._before = ""
 
     def check(self, archive: str) -> None:
         """Refuse a folder that holds anything else. UpkeepError dest_not_empty, dest_not_a_folder, bad_parameter."""
@@ -49,13 +51,24 @@ class Scratch:
         try:
             os.fchmod(fd, 0o700)
             empty(fd, keep=MARKER)
-            marker_fd = os.open(MARKER, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=fd)
-            with os.fdopen(marker_fd, "w") as marker:
-                marker.write("A restore was tried here. This folder is emptied by the next one.\n")
+            marker_fd = os.open(MARKER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=fd)
+            with os.fdopen(marker_fd, "r+", errors="replace") as marker:
+                self._before = marker.read(4096)
+                marker.seek(0)
+                marker.truncate()
+                marker.write(_MARKER_TEXT)
         except BaseException:
             os.close(fd)
             raise
         return fd
+
+    def remember(self, sha256: str | None) -> bool:
+        """Note which archive is restored here; whether that is another one than before. Raises OSError."""
+        text = f"{_MARKER_TEXT}{sha256}\n"
+        fd = os.open(os.path.join(self.path, MARKER), os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+        with os.fdopen(fd, "w") as marker:
+            marker.write(text)
+        return text != self._before
 
     def remove(self) -> None:
         """Empty it; remove it too where it was not there before. Raises OSError."""

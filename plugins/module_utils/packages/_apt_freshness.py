@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, List, Optional
 
-from .. import atomic, times
+from .. import atomic, state, times
 from ..errors import UpkeepError
 from ._apt_repositories import Repositories, without_secrets
 from ._apt_view import Paths
 from ._files import read_text
 from ._locks import command_name, holder
 from ._run import run
-from ._state import state_folder
 from .model import Metadata
 
 LOCK_WAIT = 60
@@ -169,7 +168,9 @@ def _remembered_failures(paths: Paths) -> list[str]:
 
 def _note_path(paths: Paths) -> str:
     # One note a lists folder: an apt with a root of its own (APT_CONFIG) does not speak for the system's.
-    return os.path.join(state_folder(), "refresh-" + hashlib.sha256(paths.lists.encode()).hexdigest()[:12] + ".json")
+    return os.path.join(
+        state.state_dir(), "patch_level", f"refresh-{hashlib.sha256(paths.lists.encode()).hexdigest()[:12]}.json"
+    )
 
 
 def _read_note(paths: Paths) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def _top(report: Mapping[str, Any]) -> list[str]:
         *bullets(
             [
                 ("Not seen", f"{len(unseen)} of {plural(fleet['targeted'], 'host')}" + _names(unseen)),
-                ("Gates", report["verdict"]),
+                ("Verdict", report["verdict"]),
                 ("Failed", amount(len(run["failures"]))),
                 ("Security updates", _security_words(report)),
                 ("Other updates", _others_words(figures)),

@@ -54,7 +54,8 @@ def build(home: Path, run: Run, gates: Sequence[policy.Gate], now: datetime, too
     }
     report["unknown_because"].update(_unknown_summary(report))
     report["gates"] = policy.evaluate(gates, report)
-    report["verdict"] = policy.verdict(report["gates"])
+    # No policy turns a failed run into a pass.
+    report["verdict"] = "fail" if report["run"]["failures"] else policy.verdict(report["gates"])
     return report
 
 

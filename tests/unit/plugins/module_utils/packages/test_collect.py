@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import subprocess
 import sys
 import time
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.module_utils.packages import _locks, _run, _state, collect, registry
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import _locks, _run, collect, registry
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options
 
 
@@ -112,17 +111,6 @@ def test_what_cannot_be_asked_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     assert _locks.locked_by([str(tmp_path / "file" / "below")]) == (None, [str(tmp_path / "file" / "below")])
     assert _locks.command_name(2**22 + 1) == "?"
-
-
-def test_state_folder(monkeypatch):
-    monkeypatch.delenv("UPKEEP_STATE_DIR", raising=False)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert _state.state_folder() == "/var/lib/upkeep/patch_level"
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setenv("XDG_STATE_HOME", "/home/me/state")
-    assert _state.state_folder() == "/home/me/state/upkeep/patch_level"
-    monkeypatch.setenv("UPKEEP_STATE_DIR", "/x")
-    assert _state.state_folder() == "/x/patch_level"
 
 
 def test_the_document_fits_its_schema(apt_root, schema, monkeypatch):
