@@ -160,6 +160,8 @@ error_code:
   sample: archive_damaged
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.proven.upkeep.plugins.module_utils import state
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import codecs, restore
@@ -193,6 +195,8 @@ def main() -> None:
     for name in ("archive", "manifest", "dest"):
         module.params[name] = module.params[name] and state.under(module.params[name])
     module.params["archive"] = codecs.written_as(module.params["archive"])
+    if module.check_mode and not os.path.lexists(module.params["archive"]):
+        module.exit_json(changed=False, skipped=True, skip_reason="check mode: there is no archive yet")
     try:
         result = restore.run(restore.Request(**module.params), check=module.check_mode)
     except UpkeepError as error:

@@ -153,7 +153,8 @@ def one_line(value: Any) -> str:
 
 
 def _without_prefix(message: str) -> str:
-    return message[len("Task failed: ") :] if message.startswith("Task failed: ") else message
+    """Ansible's message without its introduction, and without its advice, which repeats commands with process ids."""
+    return message.removeprefix("Task failed: ").partition(" In some cases, you may have been able to")[0]
 
 
 def _is_ansibles(key: str) -> bool:

@@ -131,6 +131,12 @@ class Clone:
 
 
 @pytest.fixture
+def clone_at():
+    """Make a clone in a folder of the test's own choice."""
+    return lambda folder: Clone(export(folder))
+
+
+@pytest.fixture
 def clone(tmp_path: Path) -> Clone:
     return Clone(export(tmp_path / "clone"))
 

@@ -65,6 +65,27 @@ def test_every_host_failing_still_reports(clone, refuses, dies):
     assert report["verdict"] != "pass"
 
 
+def test_a_controller_that_cannot_run_anything_still_reports(clone, tmp_path):
+    """No place for temporary files, as on a full disk: every module, the controller's own too, cannot start."""
+    inventory = clone.inventory({"one": {}, "two": {}}, backup_sets=small_set(tmp_path), gate_enforce=False)
+    clone.environment["ANSIBLE_REMOTE_TMP"] = "/proc/nowhere"
+    ran = clone.run(inventory=inventory)
+    assert ran.rc != 0
+    assert clone.report()["fleet"] | {"targeted": 2, "observed": 0} == clone.report()["fleet"]
+    workflows = [o for o in clone.observations() if o["host"] == "localhost"]
+    assert [o["status"] for o in workflows] == ["unknown", "unknown"]
+
+
+def test_a_failed_workflows_backup_takes_no_host_with_it(clone, tmp_path):
+    sets = small_set(tmp_path)
+    sets[0] = {"name": "workflows", "paths": ["nosuch"]}
+    inventory = clone.inventory({"one": {}, "two": {}}, backup_sets=sets, gate_enforce=False)
+    ran = clone.run(inventory=inventory, cmdline="--tags backup")
+    assert ran.rc != 0
+    backups = {o["host"]: o["status"] for o in clone.observations()}
+    assert backups == {"localhost": "failed", "one": "ok", "two": "ok"}
+
+
 def test_limit_narrows_what_is_targeted(clone, tmp_path, refuses):
     inventory = clone.inventory({"good": {}, "dead": refuses}, backup_sets=small_set(tmp_path), gate_enforce=False)
     ran = clone.run(inventory=inventory, cmdline="--limit good")

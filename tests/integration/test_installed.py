@@ -50,7 +50,7 @@ def test_it_runs_where_upkeep_home_says(installed, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert (home / "reports/report.json").exists()
     assert (home / "backups/restore_test/inventories/hosts").exists()
-    assert not list(installed.glob("**/report.json"))
+    assert not (installed / "ansible_collections/proven/upkeep/reports").exists()
 
 
 def test_it_refuses_to_write_into_an_installed_collection(installed):
