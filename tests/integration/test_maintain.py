@@ -53,6 +53,13 @@ def test_the_main_job_leaves_evidence_and_a_second_run_makes_no_new_archive(clon
     assert gates["vulns_critical"] == gates["perf_p95_ms"] == "unknown"
     assert report["verdict"] != "pass"
 
+    status = subprocess.run(
+        [sys.executable, "-m", "upkeep", "status"], cwd=clone.path, capture_output=True, text=True, check=False
+    )
+    assert status.returncode == 0, status.stderr
+    for words in ("localhost", "1 of 1 host observed", "oldest unproven    none", "next scheduled run"):
+        assert words in status.stdout
+
     archive = (clone.path / "backups/workflows_backup.tar.gz").stat()
     proofs = len(list((clone.path / "backups/proofs").glob("*.json")))
     second = clone.run()
@@ -75,6 +82,15 @@ def test_pending_is_what_a_full_upgrade_would_install(clone):
     found = {f"{package['name']}" for package in level["pending"] if not package["blocked_by"]}
     assert found == {name.split(":")[0] for name in expected}
     assert {package["name"] for package in level["removals"]} == set(re.findall(r"^Remv (\S+)", simulated, re.M))
+
+
+def test_status_before_any_run_says_what_to_do(clone):
+    status = subprocess.run(
+        [sys.executable, "-m", "upkeep", "status"], cwd=clone.path, capture_output=True, text=True, check=False
+    )
+    assert status.returncode == 1
+    assert "make maintain" in status.stderr
+    assert "Traceback" not in status.stderr
 
 
 def test_check_mode_leaves_nothing(clone):
