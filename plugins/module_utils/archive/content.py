@@ -114,12 +114,9 @@ class SparseHash:
         return self._sha.hexdigest()
 
 
-def sha256_of(fd: int, bound: Optional[int] = None) -> str:
-    """Hash of what a descriptor reads to its end; with `bound`, stops one piece after that many bytes."""
-    sha, total = hashlib.sha256(), 0
-    while True:
-        data = os.read(fd, BLOCK_SIZE)
-        if not data or (bound is not None and total > bound):
-            return sha.hexdigest()
+def sha256_of(fd: int) -> str:
+    """Hash of what a descriptor reads to its end."""
+    sha = hashlib.sha256()
+    for data in iter(lambda: os.read(fd, BLOCK_SIZE), b""):
         sha.update(data)
-        total += len(data)
+    return sha.hexdigest()
