@@ -77,9 +77,9 @@ class _Run:
             raise UpkeepError("bad_parameter", f"level: {self.codec.name} takes {span}, not {self.level}.")
         self.roots = walk.find_roots(request.paths, request.root)
         self.parameters = {
-            "root": request.root, "paths": sorted(request.paths), "exclude": list(request.exclude),
-            "compression": self.codec.name, "level": self.level, "one_file_system": request.one_file_system,
-            "xattrs": request.xattrs, "sparse": request.sparse,
+            "backup": request.name, "root": request.root, "paths": sorted(request.paths),
+            "exclude": list(request.exclude), "compression": self.codec.name, "level": self.level,
+            "one_file_system": request.one_file_system, "xattrs": request.xattrs, "sparse": request.sparse,
         }  # fmt: skip
 
     def go(self, check: bool) -> Dict[str, Any]:

@@ -48,15 +48,11 @@ def regions(fd: int, info: os.stat_result) -> Optional[List[Tuple[int, int]]]:
     found, offset = [], 0
     try:
         while offset < size:
-            try:
-                start = os.lseek(fd, offset, os.SEEK_DATA)
-            except OSError as error:
-                if error.errno == errno.ENXIO:  # only a hole is left
-                    break
-                raise
-            offset = min(os.lseek(fd, start, os.SEEK_HOLE), size)
-            if start >= size:
+            start = _seek(fd, offset, os.SEEK_DATA)
+            if start is None or start >= size:  # only a hole is left
                 break
+            end = _seek(fd, start, os.SEEK_HOLE)
+            offset = size if end is None else min(end, size)  # None: cut short meanwhile, which reading it will show
             found.append((start, offset - start))
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.ENOTSUP):
@@ -65,6 +61,16 @@ def regions(fd: int, info: os.stat_result) -> Optional[List[Tuple[int, int]]]:
     finally:
         os.lseek(fd, 0, os.SEEK_SET)
     return None if found == [(0, size)] else found
+
+
+def _seek(fd: int, offset: int, whence: int) -> Optional[int]:
+    """The next data or hole; None where there is none."""
+    try:
+        return os.lseek(fd, offset, whence)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise
 
 
 def copy(read: Callable[[int], bytes], length: int, room: Callable[[], int], take: Callable[[bytes], None]) -> int:
@@ -108,12 +114,9 @@ class SparseHash:
         return self._sha.hexdigest()
 
 
-def sha256_of(fd: int, bound: Optional[int] = None) -> str:
-    """Hash of what a descriptor reads to its end; with `bound`, stops one piece after that many bytes."""
-    sha, total = hashlib.sha256(), 0
-    while True:
-        data = os.read(fd, BLOCK_SIZE)
-        if not data or (bound is not None and total > bound):
-            return sha.hexdigest()
+def sha256_of(fd: int) -> str:
+    """Hash of what a descriptor reads to its end."""
+    sha = hashlib.sha256()
+    for data in iter(lambda: os.read(fd, BLOCK_SIZE), b""):
         sha.update(data)
-        total += len(data)
+    return sha.hexdigest()

@@ -28,7 +28,7 @@ _NO_XATTRS = (errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.ENOD
 
 
 class Leader(NamedTuple):
-    """The name a file was first stored under, and the attributes it was stored with: all its names must agree."""
+    """The name and attributes a file was first stored with: all its names must agree on them."""
 
     path: bytes
     mode: int

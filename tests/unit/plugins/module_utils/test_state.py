@@ -33,3 +33,8 @@ def test_what_needs_root_says_so(monkeypatch):
     assert state.needs_root(True).startswith("needs_root: ")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert state.needs_root(True) is None
+
+
+def test_a_folder_of_it_is_made_private(tmp_path, monkeypatch):
+    monkeypatch.setenv("UPKEEP_STATE_DIR", str(tmp_path / "s"))
+    assert os.stat(state.ensure("cache")).st_mode & 0o777 == 0o700

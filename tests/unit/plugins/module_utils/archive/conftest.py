@@ -9,6 +9,7 @@ import os
 import pickle
 import shutil
 import socket
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -168,3 +169,15 @@ def a_socket(tmp_path):
     yield make
     for server in held:
         server.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("only root can mount a small file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)

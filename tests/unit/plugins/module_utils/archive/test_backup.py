@@ -157,6 +157,12 @@ def test_other_parameters_make_a_new_archive(tree, back_up, parameters):
     assert back_up(tree, **parameters)["changed"]
 
 
+def test_another_name_makes_a_new_archive(tree, tmp_path):
+    dest = str(tmp_path / "out" / "a.tar.gz")
+    for name in ("one", "two"):
+        assert backup.run(backup.Request(name, [str(tree)], dest))["data"]["backup"] == name
+
+
 def test_check_mode_touches_nothing(tree, back_up, tmp_path, valid):
     result = back_up(tree, check=True, diff=True)
     assert result["changed"] and result["data"]["predicted"]

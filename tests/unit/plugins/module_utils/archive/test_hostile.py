@@ -1,0 +1,216 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Archives made to do harm: nothing is ever written outside the scratch folder, and each is refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import _lines, gz, manifest, model
+from ansible_collections.proven.upkeep.plugins.module_utils.archive._tarheader import header, span
+from ansible_collections.proven.upkeep.plugins.module_utils.archive.blocks import BlockWriter
+from ansible_collections.proven.upkeep.plugins.module_utils.archive.writer import embedded_header
+
+
+def entry(path, type="file", **more):
+    uid, gid = os.getuid(), os.getgid()
+    facts = {"mode": 0o644, "uid": uid, "gid": gid, "user": "", "group": "", "mtime_ns": 0, **more}
+    return model.Entry(path, type, **facts)
+
+
+def file(path, content=b"evil", **more):
+    digest = hashlib.sha256(content).hexdigest()
+    return entry(path, size=len(content), sha256=digest, **more), content
+
+
+@pytest.fixture
+def forge(tmp_path):
+    """forge([(entry, content), ...]) -> an archive that is sound in every other way, with both manifests."""
+
+    def make(entries, line=_lines.entry_line):
+        path = str(tmp_path / "evil.tar.gz")
+        with open(path, "w+b", buffering=0) as stream:  # noqa: PTH123
+            sink = BlockWriter(stream, gz, 6, 1)
+            head = {
+                "schema": manifest.SCHEMA,
+                "format": 1,
+                "start": 10,
+                "backup": "evil",
+                "roots": ["."],
+                "xattrs": True,
+            }
+            lines = [_lines.dump(head)]
+            for one, content in entries:
+                one.offset = sink.position
+                top = header(one)
+                sink.write(top + content + bytes(span(one, len(top)) - len(top) - len(content)))
+                lines.append(line(one))
+            sink.cut()
+            blocks = len(sink.blocks)
+            lines += [_lines.block_line(sink.blocks[n]) for n in range(blocks)]
+            facts = {
+                "entries": len(entries), "files": 0, "input_bytes": 0, "tar_bytes": sink.position,
+                "tar_sha256": sink.sha256(), "lines_sha256": hashlib.sha256(b"".join(lines)).hexdigest(),
+            }  # fmt: skip
+            body = b"".join([*lines, manifest.closing_line("embedded", facts)])
+            sink.write(embedded_header(len(body)) + body + bytes(model.padding(len(body))) + model.END_OF_TAR)
+            sink.finish()
+            lines += [_lines.block_line(sink.blocks[n], True) for n in range(blocks, len(sink.blocks))]
+            stream.seek(0)
+            whole = stream.read()
+            more = {
+                "stream_bytes": sink.position, "stream_sha256": sink.sha256(), "archive_bytes": len(whole),
+                "archive_sha256": hashlib.sha256(whole).hexdigest(), "created": "2026-01-01T00:00:00Z",
+                "parameters": {}, "document": {},
+            }  # fmt: skip
+            sink.close()
+        with open(path + manifest.SUFFIX, "w+b", buffering=0) as stream:  # noqa: PTH123
+            sink = BlockWriter(stream, gz, 6, 1)
+            sink.write(b"".join([*lines, manifest.closing_line("beside", facts, **more)]))
+            sink.finish()
+            sink.close()
+        return path
+
+    return make
+
+
+@pytest.fixture
+def attempt(tmp_path, restore_test):
+    """Extract into a folder beside a victim, and see that nothing but that folder was touched."""
+
+    def run(archive, **more):
+        victim = tmp_path / "victim"
+        victim.mkdir()
+        (victim / "file").write_text("precious")
+        result = restore_test(archive, mode="extract", dest=str(tmp_path / "scratch"), keep=True, **more)
+        assert sorted(os.listdir(str(victim))) == ["file"] and (victim / "file").read_text() == "precious"
+        assert not [name for name in os.listdir(str(tmp_path)) if name.startswith("escaped")]
+        return result
+
+    return run
+
+
+def test_the_forge_itself_makes_good_archives(forge, attempt):
+    result = attempt(forge([(entry(b"a", "dir", mode=0o755), b""), file(b"a/b"), file(b"c")]))
+    assert result.document["status"] == "ok", result.document["failures"]
+
+
+@pytest.mark.parametrize(
+    "path", [b"../escaped", b"a/../../escaped", b"/escaped", b"a//b", b"./escaped", b"a/.", b"a/", b""]
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_names_that_lead_out(forge, attempt, path, beside):
+    archive = forge([file(path)])
+    if not beside:
+        os.unlink(archive + manifest.SUFFIX)
+    assert attempt(archive).failure.code == "manifest_damaged"
+
+
+@pytest.mark.parametrize("target", [b"../victim", b"/", b"."])
+def test_writing_through_a_link(forge, attempt, target):
+    archive = forge([(entry(b"link", "symlink", link=target), b""), file(b"link/file")])
+    assert attempt(archive).failure.code == "manifest_damaged"
+
+
+def test_a_link_and_a_folder_of_the_same_name_apart(forge, attempt):
+    """`x` is a link, and `x` is needed as a folder through another spelling of the order."""
+    archive = forge([file(b"x/file"), (entry(b"x", "symlink", link=b"../victim"), b"")])
+    assert attempt(archive).failure.code == "manifest_damaged"
+
+
+def test_absolute_links_are_only_links(forge, attempt, tmp_path):
+    result = attempt(forge([(entry(b"out", "symlink", link=bytes(tmp_path / "victim"), mode=0o777), b"")]))
+    assert result.document["status"] == "ok"
+    assert os.readlink(str(tmp_path / "scratch" / "out")) == str(tmp_path / "victim")
+
+
+@pytest.mark.parametrize("leader", [b"../victim/file", b"/etc/passwd", b"zz"])
+def test_hard_links_to_the_outside_or_to_later(forge, attempt, leader):
+    archive = forge([(entry(b"hard", "hardlink", leader=leader), b"")])
+    assert attempt(archive).failure.code == "manifest_damaged"
+
+
+def test_a_hard_link_through_a_link(forge, attempt):
+    entries = [(entry(b"a", "symlink", link=b"../victim"), b""), (entry(b"b", "hardlink", leader=b"a/file"), b"")]
+    assert attempt(forge(entries)).failure is not None
+
+
+def test_a_hard_link_to_a_symlink_links_the_link(forge, attempt, tmp_path):
+    entries = [
+        (entry(b"a", "symlink", link=b"../victim/file", mode=0o777), b""),
+        (entry(b"b", "hardlink", leader=b"a", mode=0o777), b""),
+    ]
+    attempt(forge(entries))
+    assert os.stat(str(tmp_path / "victim" / "file")).st_nlink == 1
+
+
+def test_duplicates(forge, attempt):
+    assert attempt(forge([file(b"a"), file(b"a")])).failure.code == "manifest_damaged"
+
+
+def test_the_reserved_name(forge, attempt):
+    assert attempt(forge([file(b".upkeep/manifest.jsonl")])).failure.code == "manifest_damaged"
+
+
+def test_the_scratch_marker_is_not_replaced(forge, attempt):
+    assert attempt(forge([file(b".upkeep-restore")])).failure is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could make one")
+def test_device_nodes_are_not_made(forge, attempt, tmp_path):
+    document = attempt(forge([(entry(b"sda", "block", rdev=(8, 0), mode=0o600), b""), file(b"z")])).document
+    assert document["not_checked"] == [{"what": "sda", "why": "device nodes are not made here"}]
+    assert not (tmp_path / "scratch" / "sda").exists()
+
+
+def test_what_the_tar_says_beyond_its_manifest(forge, attempt):
+    """A header that differs from its line in anything, here the mode, is damage."""
+
+    def lying(one):
+        one.mode = 0o4777
+        return _lines.entry_line(one)
+
+    assert attempt(forge([file(b"a")], line=lying)).failure.code == "archive_damaged"
+
+
+def test_a_bomb_is_refused_before_its_first_byte(forge, attempt, tmp_path, monkeypatch):
+    archive = forge([file(b"zeros", bytes(5 << 20))])
+    real = os.statvfs
+
+    def small(path):
+        info = list(real(path))
+        info[4] = 100  # f_bavail
+        return os.statvfs_result(info)
+
+    monkeypatch.setattr(os, "statvfs", small)
+    assert attempt(archive).failure.code == "no_space"
+    assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize("size", [1 << 40, -1, "9", None, 1.5])
+def test_sizes_that_lie(forge, attempt, size):
+    def lying(one):
+        import json
+
+        document = json.loads(_lines.entry_line(one))
+        document["size"] = size
+        return _lines.dump(document)
+
+    assert attempt(forge([file(b"a")], line=lying)).failure.code == "manifest_damaged"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"path":5}\n',
+        b'{"path"\n',
+        b"[]\n",
+        b'{"path":"a","type":"file"}\n',
+        b'{"path":"' + b"[" * 5000 + b'"}\n',
+        b"\xff\n",
+    ],
+)
+def test_lines_that_are_none(forge, attempt, line):
+    assert attempt(forge([file(b"a")], line=lambda _one: line)).failure.code == "manifest_damaged"
