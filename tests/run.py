@@ -131,7 +131,7 @@ def host_python(version: str) -> Callable[[object], int]:
 
 
 def integration(log) -> int:
-    return sh(log, VENV / "pytest", "-q", "tests/integration")
+    return sh(log, VENV / "pytest", "-q", "--durations=8", "tests/integration")
 
 
 def integration_newest(log) -> int:

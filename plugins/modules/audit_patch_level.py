@@ -17,21 +17,17 @@ description:
   - Where this run did not set out to collect the patch level, the last recorded one is audited, if it is young enough.
   - Where there is none to audit, the engine is unknown, never clean.
   - An action plugin that runs on the controller; it makes no connection to the host.
+extends_documentation_fragment:
+  - proven.upkeep.controller_action
 options:
   max_age:
     description: Seconds that a patch level of an earlier run may be old.
     type: int
     default: 86400
 attributes:
-  action:
-    support: full
-    description: Has a corresponding action plugin, which does all the work on the controller.
   check_mode:
     support: full
     description: Is skipped, since nothing was recorded.
-  diff_mode:
-    support: none
-    description: Shows no differences; it changes no managed host.
 seealso:
   - module: proven.upkeep.patch_level
   - module: proven.upkeep.record

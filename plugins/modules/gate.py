@@ -18,6 +18,8 @@ description:
   - Fails when a gate does not pass, if O(gates_enforce) says so.
   - Writes into C(run.json) how the run ended.
   - An action plugin that runs on the controller; it makes no connection to the host.
+extends_documentation_fragment:
+  - proven.upkeep.controller_action
 options:
   mode:
     description:
@@ -32,15 +34,9 @@ options:
     type: bool
     default: true
 attributes:
-  action:
-    support: full
-    description: Has a corresponding action plugin, which does all the work on the controller.
   check_mode:
     support: full
     description: Says that nothing was recorded, and never fails.
-  diff_mode:
-    support: none
-    description: Shows no differences; it changes no managed host.
 seealso:
   - module: proven.upkeep.report
   - module: proven.upkeep.run_open

@@ -20,6 +20,8 @@ description:
     of the controller's own set C(workflows) is in C(backups/), that of any other set in C(backups/hosts/<host>/<set>/).
   - Prints one line for each set.
   - An action plugin that runs on the controller; it makes no connection to the host.
+extends_documentation_fragment:
+  - proven.upkeep.controller_action
 options:
   phase:
     description: The phase, such as V(backup), V(restore_test), V(patch_level), V(audit).
@@ -51,15 +53,9 @@ options:
     type: bool
     default: false
 attributes:
-  action:
-    support: full
-    description: Has a corresponding action plugin, which does all the work on the controller.
   check_mode:
     support: full
     description: Records nothing; prints the line, and fails where what was seen is a failure.
-  diff_mode:
-    support: none
-    description: Shows no differences; it changes no managed host.
 seealso:
   - module: proven.upkeep.run_open
   - module: proven.upkeep.audit_patch_level

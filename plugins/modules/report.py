@@ -17,6 +17,9 @@ description:
     evaluates the gates. It does not fail by what it reports; M(proven.upkeep.gate) does.
   - A phase that this run did not set out to do is told from the last run that did, with its run id and age.
   - An action plugin that runs on the controller; it makes no connection to the host.
+extends_documentation_fragment:
+  - proven.upkeep.controller_action
+  - proven.upkeep.controller_action.gates
 options:
   run_id:
     description: The run to report on. By default the one of this process, else the newest one.
@@ -26,47 +29,10 @@ options:
       How many run folders are kept. One that holds the last thing known of some host and phase is kept beyond that.
     type: int
     default: 200
-  gates:
-    description:
-      - Policy gates. Evaluated, and written into the report.
-      - A gate whose query finds no number is unknown, and unknown does not pass.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      id:
-        description: The gate's name, unique.
-        type: str
-        required: true
-      title:
-        description: What it stands for.
-        type: str
-      query:
-        description: JMESPath over C(reports/report.json) that finds a number.
-        type: str
-        required: true
-      op:
-        description: How what was found is compared with O(gates[].value).
-        type: str
-        choices: [eq, ne, lt, le, gt, ge]
-        required: true
-      value:
-        description: The number it is compared with.
-        type: float
-        required: true
-      owner:
-        description: Who acts when it does not pass.
-        type: str
 attributes:
-  action:
-    support: full
-    description: Has a corresponding action plugin, which does all the work on the controller.
   check_mode:
     support: full
     description: Is skipped, since nothing was recorded.
-  diff_mode:
-    support: none
-    description: Shows no differences; it changes no managed host.
 seealso:
   - module: proven.upkeep.gate
   - module: proven.upkeep.run_open

@@ -18,6 +18,9 @@ description:
   - Opening a run that is open already, in the same process or with the same run id in another, adds to it.
   - Neither arguments nor extra variables are written down, since they can hold secrets.
   - An action plugin that runs on the controller; it makes no connection to the host.
+extends_documentation_fragment:
+  - proven.upkeep.controller_action
+  - proven.upkeep.controller_action.gates
 options:
   phases:
     description: What the run sets out to observe on every host, such as V(backup), V(restore_test), V(patch_level),
@@ -32,47 +35,10 @@ options:
   project:
     description: The maintained project. By default the variable C(upkeep_project), else E(PROJ), else V(upkeep).
     type: str
-  gates:
-    description:
-      - Policy gates. Checked here, so that a wrong one is refused before the run starts.
-      - A gate whose query finds no number is unknown, and unknown does not pass.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      id:
-        description: The gate's name, unique.
-        type: str
-        required: true
-      title:
-        description: What it stands for.
-        type: str
-      query:
-        description: JMESPath over C(reports/report.json) that finds a number.
-        type: str
-        required: true
-      op:
-        description: How what was found is compared with O(gates[].value).
-        type: str
-        choices: [eq, ne, lt, le, gt, ge]
-        required: true
-      value:
-        description: The number it is compared with.
-        type: float
-        required: true
-      owner:
-        description: Who acts when it does not pass.
-        type: str
 attributes:
-  action:
-    support: full
-    description: Has a corresponding action plugin, which does all the work on the controller.
   check_mode:
     support: full
     description: Checks everything and writes nothing.
-  diff_mode:
-    support: none
-    description: Shows no differences; it changes no managed host.
 seealso:
   - module: proven.upkeep.record
   - module: proven.upkeep.report

@@ -21,6 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
 
+def host_python() -> str:
+    """The system's interpreter where it has apt's bindings: they are several times faster than apt's commands."""
+    system = "/usr/bin/python3"
+    found = shutil.which(system) and subprocess.run([system, "-c", "import apt_pkg"], capture_output=True, check=False)
+    return system if found and found.returncode == 0 else sys.executable
+
+
+HOST_PYTHON = host_python()
+
+
 def export(target: Path) -> Path:
     """Copy what git tracks or would track, links included: what a fresh clone holds."""
     listed = subprocess.run(
@@ -107,7 +117,7 @@ class Clone:
 
     def inventory(self, hosts: dict[str, dict], **group_vars: Any) -> str:
         """Write an inventory of these hosts; a host without variables is this machine under another name."""
-        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        local = {"ansible_connection": "local", "ansible_python_interpreter": HOST_PYTHON}
         folder = self.path.parent / f"inventory-{len(list(self.path.parent.glob('inventory-*')))}"
         (folder / "group_vars").mkdir(parents=True)
         document = {"all": {"hosts": {name: {**local, **variables} for name, variables in hosts.items()}}}

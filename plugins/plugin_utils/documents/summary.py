@@ -94,12 +94,12 @@ def _told_once(found: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, str | 
     """One line for the phases of a host that were not observed for the same reason."""
     groups: dict[Any, list[Mapping[str, Any]]] = {}
     for number, failure in enumerate(found):
-        alike = failure["status"] == "unknown" and failure["set"] is None
+        alike = failure["status"] == "unknown"
         groups.setdefault((failure["host"], failure["reason"]) if alike else number, []).append(failure)
     for group in groups.values():
         message, first = group[0]["message"], group[0]
         if len(group) > 1:
-            phases = ", ".join(failure["phase"] for failure in group)
+            phases = ", ".join(" ".join(filter(None, (failure["phase"], failure["set"]))) for failure in group)
             message = f"host {first['host']} was not observed in {phases}: {first['reason']}"
         yield message, first["file"]
 
