@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """`proven.upkeep.controller_action`: its attributes. `proven.upkeep.controller_action.gates`: the option `gates`."""
+    """`proven.upkeep.controller_action`: its attributes. `….controller_action.gates`: the option `gates`."""
 
     DOCUMENTATION = r"""
 attributes:

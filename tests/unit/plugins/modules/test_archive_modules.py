@@ -11,6 +11,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import state
 
 pytest.importorskip("ansible.module_utils.testing", reason="ansible-core 2.19 or newer is not installed here")
 
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.proven.upkeep.plugins.modules import backup_archive, restore_verify
 
@@ -69,7 +70,10 @@ def test_kept_restores_are_a_change(call, data, tmp_path):
     assert (code, result["changed"], result["data"]["dest"]) == (0, True, there)
 
 
-def test_warnings_reach_the_operator(call, data, tmp_path):
+def test_warnings_reach_the_operator(call, data, tmp_path, monkeypatch):
+    # Caught on their way: in a process that has loaded the controller's side, Ansible shows them instead of returning them.
+    warned = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda module, warning, **more: warned.append(warning))
     (tmp_path / "link").symlink_to("top")
-    _code, result = call(backup_archive, **dict(data, paths=["link"]))
-    assert "symbolic link" in str(result["warnings"])
+    call(backup_archive, **dict(data, paths=["link"]))
+    assert "symbolic link" in str(warned)
