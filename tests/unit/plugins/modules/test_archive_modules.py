@@ -71,7 +71,7 @@ def test_kept_restores_are_a_change(call, data, tmp_path):
 
 
 def test_warnings_reach_the_operator(call, data, tmp_path, monkeypatch):
-    # Caught on their way: in a process that has loaded the controller's side, Ansible shows them instead of returning them.
+    # Caught on their way: beside the controller's side, Ansible shows them instead of returning them.
     warned = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda module, warning, **more: warned.append(warning))
     (tmp_path / "link").symlink_to("top")
