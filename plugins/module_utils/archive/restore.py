@@ -131,10 +131,10 @@ class _Test:
             self._compare_extracted(extractor, scratch, fd)
             self.check_results = [commands.run(check, scratch.path) for check in self.commands]
         finally:
-            os.close(fd)
             self.kept = self.request.keep
             if not self.request.keep:
                 self._remove(scratch)
+            os.close(fd)  # not before: it is the lock
 
     def _remove(self, scratch: Scratch) -> None:
         try:

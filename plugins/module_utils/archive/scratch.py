@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 
@@ -43,12 +44,16 @@ class Scratch:
             raise UpkeepError("dest_not_empty", message, path=path)
 
     def prepare(self) -> int:
-        """Make it, or empty it; its descriptor. Raises OSError."""
+        """Make it, or empty it; its descriptor, which keeps others out while it is open.
+
+        Raises OSError, and UpkeepError `dest_locked` while another test uses it.
+        """
         if not os.path.isdir(self.path):
             os.makedirs(self.path, mode=0o700)
             self._made = True
         fd = os.open(self.path, _FOLDER)
         try:
+            self._lock(fd)
             os.fchmod(fd, 0o700)
             empty(fd, keep=MARKER)
             marker_fd = os.open(MARKER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=fd)
@@ -61,6 +66,17 @@ class Scratch:
             os.close(fd)
             raise
         return fd
+
+    def _lock(self, fd: int) -> None:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The one who had it before may have removed it between our two steps.
+            ours = os.path.samestat(os.fstat(fd), os.stat(self.path, follow_symlinks=False))
+        except (BlockingIOError, FileNotFoundError):
+            ours = False
+        if not ours:
+            message = f"dest: another restore test is using {self.path} right now; wait for it to end."
+            raise UpkeepError("dest_locked", message, path=self.path)
 
     def remember(self, sha256: str | None) -> bool:
         """Note which archive is restored here; whether that is another one than before. Raises OSError."""

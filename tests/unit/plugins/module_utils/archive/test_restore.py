@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 import pytest
@@ -30,6 +31,20 @@ def test_a_clean_scratch_folder_afterwards(archive, restore_test, tmp_path):
     assert (there / "small").read_text() != "left behind by somebody"
     restore_test(archive, mode="extract", dest=str(there))
     assert os.listdir(str(there)) == []
+
+
+def test_two_tests_do_not_share_a_scratch_folder(archive, restore_test, tmp_path):
+    there = tmp_path / "there"
+    restore_test(archive, mode="extract", dest=str(there), keep=True)
+    fd = os.open(str(there), os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        result = restore_test(archive, mode="extract", dest=str(there))
+        assert (result.document["status"], result.failure.code) == ("failed", "dest_locked")
+        assert (there / "small").exists()
+    finally:
+        os.close(fd)
+    assert restore_test(archive, mode="extract", dest=str(there)).failure is None
 
 
 @pytest.mark.parametrize("what", ["a file", "full", "a link", "holds the archive", "missing", "root"])
