@@ -21,7 +21,9 @@ options:
     type: dict
     required: true
   folder:
-    description: The folder for archives of sets without C(dest); relative to the host's state folder.
+    description:
+      - The folder for archives of sets without C(dest), relative to the host's state folder.
+      - Empty means C(archives).
     type: str
     required: true
   compression:
@@ -45,12 +47,13 @@ _value:
 _SUFFIXES = {"auto": ".tar.zst", "zst": ".tar.zst", "gz": ".tar.gz", "none": ".tar"}
 
 
-def archive_of(backup_set: Mapping[str, Any], folder: str, compression: str = "auto") -> str:
+def archive_of(backup_set: Mapping[str, Any], folder: str | None, compression: str | None = None) -> str:
     """`archives/etc.tar.zst` for the set `etc`; a set's own `dest` wins."""
     dest = backup_set.get("dest")
     if dest:
         return str(dest)
-    return f"{folder}/{backup_set['name']}{_SUFFIXES[str(backup_set.get('compression') or compression)]}"
+    codec = str(backup_set.get("compression") or compression or "auto")
+    return f"{folder or 'archives'}/{backup_set['name']}{_SUFFIXES[codec]}"
 
 
 class FilterModule:

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.proven.upkeep.plugins.filter.chosen_sets import chosen_sets
+from ansible_collections.proven.upkeep.plugins.filter.given import given
+
+SETS = [
+    {"name": "workflows"},
+    {"name": "etc", "paths": ["/etc"], "level": 0, "sparse": False, "dest": "", "exclude": None},
+]
+
+
+@pytest.mark.parametrize(
+    "value, is_given", [(None, False), ("", False), (0, True), (False, True), ([], True), ("x", True)]
+)
+def test_given(value, is_given):
+    assert given(value, "other") == (value if is_given else "other")
+
+
+@pytest.mark.parametrize("only", [None, [], "", ["etc", "workflows"], "workflows, etc"])
+def test_all_sets_without_what_is_not_given(only):
+    assert chosen_sets(SETS, only) == [
+        {"name": "workflows"},
+        {"name": "etc", "paths": ["/etc"], "level": 0, "sparse": False},
+    ]
+
+
+@pytest.mark.parametrize("only", [["etc"], "etc"])
+def test_some(only):
+    assert [each["name"] for each in chosen_sets(SETS, only)] == ["etc"]
+
+
+@pytest.mark.parametrize("sets", [None, []])
+def test_none_at_all_are_the_operations_own(sets):
+    assert chosen_sets(sets) == [{"name": "workflows"}]
+
+
+@pytest.mark.parametrize(
+    "sets, only, named",
+    [
+        ([{"name": "etc"}, {"name": "etc"}], None, "etc"),
+        ([{"name": "../../x"}], None, "../../x"),
+        ([{"name": "a/b"}], None, "a/b"),
+        ([{"name": ".hidden"}], None, ".hidden"),
+        ([{"paths": ["/etc"]}], None, "''"),
+        (SETS, ["ect"], "ect"),
+    ],
+)
+def test_refused_by_name(sets, only, named):
+    with pytest.raises(AnsibleFilterError, match=named.replace(".", r"\.")):
+        chosen_sets(sets, only)
