@@ -4,11 +4,13 @@ LIMIT     ?=
 ARGS      ?=
 PROJ      ?=
 
+# Through the environment, so that blanks and quotes in them arrive as they are.
+export INVENTORY LIMIT PROJ
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 VENV = scripts/venv .venv
-PLAY = ansible-playbook -i $(INVENTORY) $(if $(LIMIT),--limit '$(LIMIT)') $(if $(PROJ),-e upkeep_project='$(PROJ)') $(ARGS)
+PLAY = ansible-playbook -i "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
 UPKEEP = .venv/bin/python -m upkeep
 
 .DEFAULT_GOAL := help

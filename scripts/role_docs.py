@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -26,24 +27,32 @@ def kind(spec: dict) -> str:
     return f"{name}: {', '.join(map(str, spec['choices']))}" if "choices" in spec else name
 
 
-def rows(options: dict, prefix: str = "") -> list[str]:
+def default_of(name: str, spec: dict, defaults: dict) -> str:
+    """`required`, a value as JSON, or where to look for one that is computed or long."""
+    if spec.get("required"):
+        return "required"
+    if name not in defaults:
+        return ""
+    value = json.dumps(defaults[name])
+    return "see defaults/main.yml" if "{{" in value or len(value) > 60 else f"`{value}`"
+
+
+def rows(options: dict, defaults: dict, prefix: str = "") -> list[str]:
     lines = []
     for name, spec in options.items():
-        default = "required" if spec.get("required") else f"`{spec['default']}`" if "default" in spec else ""
-        if "gates" in name and not default:
-            default = "see defaults/main.yml"
+        default = default_of(name, spec, defaults)
         lines.append(f"| `{prefix}{name}` | {kind(spec)} | {default} | {text(spec['description'])} |")
-        lines += rows(spec.get("options", {}), prefix=f"{prefix}{name}[].")
+        lines += rows(spec.get("options", {}), {}, prefix=f"{prefix}{name}[].")
     return lines
 
 
-def section(specs: dict) -> str:
+def section(specs: dict, defaults: dict) -> str:
     """The generated part: the entry points, then one table (every entry point of a role takes the same variables)."""
     entries = [
         f"- `{name}`: {text(spec['short_description'])}. {text(spec['description'])}" for name, spec in specs.items()
     ]
     options = next(iter(specs.values())).get("options", {})
-    table = ["| variable | type | default | what it does |", "|---|---|---|---|", *rows(options)]
+    table = ["| variable | type | default | what it does |", "|---|---|---|---|", *rows(options, defaults)]
     return "\n".join([BEGIN, "", "Entry points:", "", *entries, "", *table, "", END])
 
 
@@ -52,12 +61,13 @@ def main() -> int:
     for spec_file in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
         readme = spec_file.parent.parent / "README.md"
         specs = yaml.safe_load(spec_file.read_text())["argument_specs"]
+        defaults = yaml.safe_load((spec_file.parent.parent / "defaults/main.yml").read_text()) or {}
         before = readme.read_text()
         if BEGIN in before:
             above, below = before.partition(BEGIN)[0], before.partition(END)[2]
         else:
             above, below = f"{before.rstrip()}\n\n## Variables\n\n", "\n"
-        after = above + section(specs) + below
+        after = above + section(specs, defaults) + below
         if after != before:
             stale.append(str(readme.relative_to(ROOT)))
             if "--check" not in sys.argv:

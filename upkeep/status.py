@@ -26,12 +26,13 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes
 from ansible_collections.proven.upkeep.plugins.plugin_utils import interrupted, runs  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, plural  # noqa: E402
 
+_SCHEMA = "upkeep.report/1"
 _COLOURS = {"ok": "green", "failed": "red", "unknown": "yellow", "incomplete": "red", "skipped": "dim"}
 
 
 def run(home: str | None) -> int:
     """Print where things stand. 1 if there is nothing to read yet, 0 otherwise: a look is not a gate."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     try:
         folder = homes.resolve(home).path
     except UpkeepError as error:
@@ -39,6 +40,8 @@ def run(home: str | None) -> int:
         return 1
     try:
         report = json.loads((folder / "reports/report.json").read_bytes())
+        if not isinstance(report, dict) or report.get("schema") != _SCHEMA:
+            raise ValueError(f"it is no {_SCHEMA} document")
     except FileNotFoundError:
         print(f"no report in {folder / 'reports'} yet: run `make maintain` first", file=sys.stderr)
         return 1

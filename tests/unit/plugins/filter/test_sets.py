@@ -33,6 +33,11 @@ def test_some(only):
     assert [each["name"] for each in chosen_sets(SETS, only)] == ["etc"]
 
 
+def test_what_other_hosts_have_is_no_typo():
+    assert chosen_sets(SETS, ["dumps"], ["dumps"]) == []
+    assert chosen_sets([{"name": "etc"}], ["workflows"]) == []
+
+
 @pytest.mark.parametrize("sets", [None, []])
 def test_none_at_all_are_the_operations_own(sets):
     assert chosen_sets(sets) == [{"name": "workflows"}]
