@@ -60,6 +60,14 @@ def test_a_failed_workflows_backup_takes_no_host_with_it(clone, small_set):
     assert backups == {"localhost": "failed", "one": "ok", "two": "ok"}
 
 
+def test_the_workflows_are_taken_though_the_first_host_does_not_name_them(clone, small_set):
+    inventory = clone.inventory({"one": {"backup_sets": small_set[1:]}, "two": {}}, backup_sets=small_set)
+    ran = clone.run("playbooks/backup.yml", inventory=inventory)
+    assert ran.rc == 0, ran.stdout
+    assert {o["host"] for o in clone.observations()} == {"localhost", "one", "two"}
+    assert (clone.path / "backups/last_success.json").exists()
+
+
 def test_limit_narrows_what_is_targeted(clone, small_set, refuses):
     inventory = clone.inventory({"good": {}, "dead": refuses}, backup_sets=small_set, gate_enforce=False)
     ran = clone.run(inventory=inventory, cmdline="--limit good")

@@ -53,6 +53,15 @@ def test_it_runs_where_upkeep_home_says(installed, tmp_path):
     assert not (installed / "ansible_collections/proven/upkeep/reports").exists()
 
 
+def test_a_home_without_workflows_is_no_failure(installed, tmp_path):
+    home = tmp_path / "empty"
+    home.mkdir()
+    gates = '{"gate_enforce": false, "patch_scan_services": false}'
+    done = play(installed, tmp_path, "-e", gates, UPKEEP_HOME=str(home))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no_workflows" in done.stdout
+
+
 def test_it_refuses_to_write_into_an_installed_collection(installed):
     inside = installed / "ansible_collections/proven/upkeep/playbooks"
     done = play(installed, inside)

@@ -122,14 +122,45 @@ def test_the_exit_code_follows_the_gates_where_they_are_enforced(clone):
         ({"backup_sets": [{"name": "x", "pathz": ["/etc"]}]}, "pathz"),
         ({"patch_refresh": "sometimes"}, "patch_refresh"),
         ({"report_gates": [{"id": "g", "query": "fleet.[", "op": "eq", "value": 1}]}, "g"),
-        ({"target": "nosuchgroup"}, "nosuchgroup"),
+        ({"target": "nosuchgroup"}, "no host is targeted"),
+        ({"backup_only": ["ect"]}, "there is no backup set ect"),
+        ({"backup_sets": [{"name": "etc", "paths": ["/etc/apt"]}, {"name": "etc", "paths": ["/etc/dpkg"]}]}, "twice"),
+        ({"backup_sets": [{"name": "../../x", "paths": ["/etc/apt"]}]}, "no name for a set"),
     ],
 )
 def test_a_typo_is_named_and_fails_the_run(clone, variables, names):
-    ran = clone.run(**variables)
+    ran = clone.run(cmdline="--tags backup,patch", **variables)
     assert ran.rc != 0
     assert names in ran.stdout
     assert "Traceback" not in ran.stdout
+
+
+def test_what_a_survey_leaves_empty_counts_as_not_given(clone):
+    empty = ("upkeep_serial", "target")
+    null = (
+        "backup_sets",
+        "backup_only",
+        "backup_folder",
+        "backup_force",
+        "patch_max_age",
+        "gate_enforce",
+        "report_keep_runs",
+    )
+    ran = clone.run(cmdline="--tags backup,patch", report_gates=[], **dict.fromkeys(empty, ""), **dict.fromkeys(null))
+    assert ran.rc == 0, ran.stdout
+    assert (clone.path / "backups/last_success.json").exists()
+
+
+def test_no_inventory_is_an_error_and_not_an_empty_green_run(clone, tmp_path):
+    settings = tmp_path / "empty.cfg"
+    settings.write_text("[defaults]\n")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), str(clone.path / "maintain.yml")],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "ANSIBLE_CONFIG": str(settings)},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "the inventory has no host" in done.stderr + done.stdout
 
 
 def test_as_an_ordinary_user(clone_at):
