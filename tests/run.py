@@ -132,7 +132,7 @@ def host_python(version: str) -> Callable[[object], int]:
             (venv / ".ready").touch()
         tests = ["tests/unit/plugins/module_utils", "tests/unit/plugins/modules"]
         # Its own cache and example database: two interpreters run at a time.
-        return sh(log, venv / "bin/python", "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *tests)
+        return sh(log, venv / "bin/python", "-m", "pytest", "-q", "-m", "not once", "-p", "no:cacheprovider", *tests)
 
     return run
 
@@ -146,7 +146,7 @@ def integration_newest(log) -> int:
     venv = ROOT / ".venv-newest"
     if code := sh(log, "scripts/venv", venv.name, "test", python):
         return code
-    return sh(log, venv / "bin/pytest", "-q", "-p", "no:cacheprovider", "tests/integration")
+    return sh(log, venv / "bin/pytest", "-q", "-m", "not once", "-p", "no:cacheprovider", "tests/integration")
 
 
 def faults(log) -> int:

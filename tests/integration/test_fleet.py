@@ -11,7 +11,9 @@ import pytest
 SETS = [{"name": "workflows"}]
 
 
-@pytest.mark.parametrize("strategy, serial", [("linear", "100%"), ("linear", 1), ("free", "100%")])
+@pytest.mark.parametrize(
+    "strategy, serial", [("linear", "100%"), pytest.param("linear", 1, marks=pytest.mark.once), ("free", "100%")]
+)
 def test_a_dead_and_a_dying_host_among_good_ones(clone, small_set, refuses, dies, strategy, serial):
     inventory = clone.inventory(
         {"good1": {}, "dying": dies, "dead": refuses, "good2": {}},
@@ -60,6 +62,7 @@ def test_a_failed_workflows_backup_takes_no_host_with_it(clone, small_set):
     assert backups == {"localhost": "failed", "one": "ok", "two": "ok"}
 
 
+@pytest.mark.once
 def test_the_workflows_are_taken_though_the_first_host_does_not_name_them(clone, small_set):
     inventory = clone.inventory({"one": {"backup_sets": small_set[1:]}, "two": {}}, backup_sets=small_set)
     ran = clone.run("playbooks/backup.yml", inventory=inventory)
@@ -68,6 +71,7 @@ def test_the_workflows_are_taken_though_the_first_host_does_not_name_them(clone,
     assert (clone.path / "backups/last_success.json").exists()
 
 
+@pytest.mark.once
 def test_limit_narrows_what_is_targeted(clone, small_set, refuses):
     inventory = clone.inventory({"good": {}, "dead": refuses}, backup_sets=small_set, gate_enforce=False)
     ran = clone.run(inventory=inventory, cmdline="--limit good")
@@ -86,6 +90,7 @@ def test_a_bad_variable_on_one_host_is_recorded_as_that_hosts_failure(clone, sma
     assert level["good"]["status"] == "ok"
 
 
+@pytest.mark.once
 def test_an_incomplete_backup_is_never_green(clone, tmp_path, small_set):
     # Root reads nearly everything; this one nobody may read.
     unreadable = "/proc/sys/net/ipv4/route/flush"

@@ -14,6 +14,9 @@ import pytest
 BIN = Path(sys.executable).parent
 
 
+pytestmark = pytest.mark.once
+
+
 @pytest.fixture
 def installed(clone, tmp_path):
     """The folder of an installed collection."""

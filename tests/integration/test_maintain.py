@@ -70,6 +70,7 @@ def test_the_main_job_leaves_evidence_and_a_second_run_makes_no_new_archive(clon
     assert len(list((clone.path / "backups/proofs").glob("*.json"))) == 2 * proofs
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="no apt on this machine")
 def test_pending_is_what_a_full_upgrade_would_install(clone):
     ran = clone.run("playbooks/patch.yml")
@@ -84,6 +85,7 @@ def test_pending_is_what_a_full_upgrade_would_install(clone):
     assert {package["name"] for package in level["removals"]} == set(re.findall(r"^Remv (\S+)", simulated, re.M))
 
 
+@pytest.mark.once
 def test_status_before_any_run_says_what_to_do(clone):
     status = subprocess.run(
         [sys.executable, "-m", "upkeep", "status"], cwd=clone.path, capture_output=True, text=True, check=False
@@ -100,6 +102,7 @@ def test_check_mode_leaves_nothing(clone):
     assert left == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("tag, phases", [("backup", {"backup"}), ("patch", {"patch_level"})])
 def test_tags_narrow_the_run(clone, tag, phases):
     ran = clone.run(cmdline=f"--tags {tag}")
@@ -116,6 +119,7 @@ def test_the_exit_code_follows_the_gates_where_they_are_enforced(clone):
     assert clone.run(cmdline="--tags patch", gate_enforce=True, report_gates=[gate]).rc == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "variables, names",
     [
@@ -135,6 +139,7 @@ def test_a_typo_is_named_and_fails_the_run(clone, variables, names):
     assert "Traceback" not in ran.stdout
 
 
+@pytest.mark.once
 def test_what_a_survey_leaves_empty_counts_as_not_given(clone):
     empty = ("upkeep_serial", "target")
     null = (
@@ -151,6 +156,7 @@ def test_what_a_survey_leaves_empty_counts_as_not_given(clone):
     assert (clone.path / "backups/last_success.json").exists()
 
 
+@pytest.mark.once
 def test_no_inventory_is_an_error_and_not_an_empty_green_run(clone, tmp_path):
     settings = tmp_path / "empty.cfg"
     settings.write_text("[defaults]\n")
@@ -163,6 +169,7 @@ def test_no_inventory_is_an_error_and_not_an_empty_green_run(clone, tmp_path):
     assert "the inventory has no host" in done.stderr + done.stdout
 
 
+@pytest.mark.once
 def test_as_an_ordinary_user(clone_at):
     """As nobody, with the system's interpreter: the tests' own may lie where nobody may not look."""
     python = "/usr/bin/python3"

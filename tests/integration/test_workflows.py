@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 BACKUP = {"playbook": "playbooks/backup.yml", "backup_only": ["workflows"]}
 DRILL = {"playbook": "playbooks/restore_test.yml", "restore_test_only": ["workflows"]}
 
@@ -39,6 +41,7 @@ def test_restore_ok_then_one_flipped_byte_is_named(clone):
     assert "Restore OK" in clone.run(**DRILL).stdout.splitlines()
 
 
+@pytest.mark.once
 def test_a_drill_without_an_archive_fails_and_says_what_to_do(clone):
     ran = clone.run(**DRILL)
     assert ran.rc != 0
@@ -46,6 +49,7 @@ def test_a_drill_without_an_archive_fails_and_says_what_to_do(clone):
     assert "Traceback" not in ran.stdout
 
 
+@pytest.mark.once
 def test_a_set_that_names_what_is_not_there_fails_and_leaves_the_last_good_archive(clone):
     assert clone.run(**BACKUP).rc == 0
     before = (clone.path / "backups/workflows_backup.tar.gz").read_bytes()
@@ -57,6 +61,7 @@ def test_a_set_that_names_what_is_not_there_fails_and_leaves_the_last_good_archi
     assert clone.json("backups/last_success.json") == success
 
 
+@pytest.mark.once
 def test_the_proofs_chain(clone):
     clone.run(**BACKUP)
     clone.run(**DRILL)

@@ -296,7 +296,7 @@ def test_bindings_can_be_required(apt_root):
     assert "apt-get install python3-apt" in result["msg"]
 
 
-@pytest.mark.slow
+@pytest.mark.once
 def test_this_machine_both_ways(machine, bindings_here, same):
     """The whole document of the real machine; and its pending set is what apt-get itself says."""
     if not bindings_here:
