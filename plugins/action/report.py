@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils import gates, interrupted, run_id, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import gates, history, interrupted, run_id, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, display, tool
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents import security
 from ansible_collections.proven.upkeep.plugins.plugin_utils.report.build import build
@@ -39,7 +39,7 @@ class ActionModule(UpkeepAction):
         # The document first: a report.json of this run means that its documents are there.
         atomic.write_text(str(files["security"]), security.render(report))
         atomic.write_json(str(files["report"]), report)
-        pruned = runs.prune(home, arguments["keep_runs"])
+        pruned = history.prune(home, arguments["keep_runs"])
         return {
             "run_id": run.run_id,
             "files": {name: str(path) for name, path in files.items()},

@@ -30,9 +30,20 @@ _UNKNOWN_BECAUSE = {
 }
 
 
-def build(home: Path, run: Run, gates: Sequence[policy.Gate], now: datetime, tool: Mapping[str, Any]) -> dict[str, Any]:
-    """`upkeep.report/1` of `run`, with the gates evaluated. Raises UpkeepError as `gates.evaluate` does."""
-    gathered = gather(home, run)
+def build(
+    home: Path,
+    run: Run,
+    gates: Sequence[policy.Gate],
+    now: datetime,
+    tool: Mapping[str, Any],
+    process: str | None = None,
+) -> dict[str, Any]:
+    """`upkeep.report/1` of `run`, with the gates evaluated. Raises UpkeepError as `gates.evaluate` does.
+
+    With `process`, of what that process of the run set out to do alone.
+    """
+    gathered = gather(home, run, process)
+    run = gathered.run
     hosts = [host_entry(name, phases, now) for name, phases in gathered.by_host.items()]
     backups = backup_entries(home, gathered, now)
     report: dict[str, Any] = {
@@ -65,7 +76,7 @@ def _run(run: Run, gathered: Gathered) -> dict[str, Any]:
     return {
         **{key: document[key] for key in kept},
         "interrupted": run.state == "interrupted",
-        "failures": rules.broken(run.run_id, run.expected(), gathered.own),
+        "failures": rules.broken(run, gathered.own),
     }
 
 

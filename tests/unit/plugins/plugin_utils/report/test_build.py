@@ -222,7 +222,7 @@ def test_the_mandatory_rules(open_run, observe, samples):
             ("localhost", "backup", {"failed": True, "msg": "beyond the targets"}),
         )
     }
-    assert [failure["message"] for failure in rules.broken("r1", run.expected(), seen)] == [
+    assert [failure["message"] for failure in rules.broken(run, seen)] == [
         "host web1: backup db failed: no_space: 2 MB are free",
         "host web1: restore_test is incomplete: incomplete: its result says so",
         "host web1: patch_level failed: locked: x",
