@@ -81,6 +81,16 @@ def all_seen(home: Path, run_id: str) -> Iterator[Observation]:
     return (combined(found) for found in recordings(home, run_id).values())
 
 
+def of_process(run: runs.Run, found: Recordings, process: str) -> Recordings:
+    """Those of the recordings that one process of the run made, and what is unreadable where it set out to look."""
+    expected = set(run.of_process(process).expected())
+    own = {
+        pair: [each for each in those if each.process == process or (_is_unreadable(each) and pair in expected)]
+        for pair, those in found.items()
+    }
+    return {pair: those for pair, those in own.items() if those}
+
+
 def missing(run: runs.Run, found: Mapping[tuple[str, str], Sequence[Observation]]) -> list[tuple[str, str]]:
     """The (host, phase) pairs that an opening of `run` set out to observe and that neither it nor a later one recorded.
 
@@ -90,7 +100,7 @@ def missing(run: runs.Run, found: Mapping[tuple[str, str], Sequence[Observation]
     for number, opening in enumerate(run.openings):
         since = {later.get("process") for later in run.openings[number:]}
         for pair in runs.pairs([opening]):
-            seen_since = (each for each in found.get(pair, ()) if each.process in since)
+            seen_since = (each for each in found.get(pair, ()) if each.process in since or _is_unreadable(each))
             if all(each.is_controllers_own for each in seen_since):
                 pairs[pair] = None
     return list(pairs)
@@ -125,6 +135,10 @@ def _read(path: Path, run_id: str, host: str, phase: str) -> Observation | None:
         told = Observation(run_id, "", host, host, phase, "unknown", None, "", "")
         told.hold([Part(None, "unknown", f"unreadable: {file} ({_one_line(error)})", file=file)], False)
         return told
+
+
+def _is_unreadable(observation: Observation) -> bool:
+    return observation.process is None and observation.status == "unknown"
 
 
 def _one_line(error: Exception) -> str:

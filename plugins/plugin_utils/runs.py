@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -99,6 +100,11 @@ def folder(home: Path, run_id: str) -> Path:
     return home / "runs" / run_id
 
 
+def report_file(home: Path, run_id: str) -> Path:
+    """The run's own report; the one in `reports/` is of whichever run wrote it last."""
+    return folder(home, run_id) / "report.json"
+
+
 def load(home: Path, run_id: str) -> Run | None:
     """The run, or None where there is no readable run.json."""
     try:
@@ -142,6 +148,11 @@ def open_run(home: Path, run_id: str, project: str, opening: Opening) -> Run:
             run.openings.append(record)
         run = replace(run, **_unions(run.openings))
         save(home, run)
+        # What the process reported before, it has to report anew.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            written = report_file(home, run_id)
+            if json.loads(written.read_bytes()).get("process") == record["process"]:
+                written.unlink()
     return run
 
 

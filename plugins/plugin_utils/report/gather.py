@@ -47,12 +47,10 @@ def gather(home: Path, run: runs.Run, process: str | None = None) -> Gathered:
 
     With `process`, only what that process of the run set out to see and saw.
     """
-    run = run.of_process(process) if process else run
-    gathered = Gathered(run)
     recordings = observations.recordings(home, run.run_id)
     if process:
-        own = {pair: [each for each in found if each.process == process] for pair, found in recordings.items()}
-        recordings = {pair: found for pair, found in own.items() if found}
+        recordings, run = observations.of_process(run, recordings, process), run.of_process(process)
+    gathered = Gathered(run)
     for pair in observations.missing(run, recordings):
         if pair in recordings:  # an earlier process's, which does not stand in
             recordings[pair].append(_missing(run, *pair))

@@ -344,3 +344,77 @@ def test_openings_know_the_assets_of_their_hosts(act):
     variables = {"hostvars": {"web1": {"upkeep_asset_id": "A1"}, "db1": {}}}
     act(run_open, variables, phases=["backup"])
     assert only(act.home, "runs/*/run.json")["openings"][0]["assets"] == {"web1": "A1"}
+
+
+NONE_SELECTED = {"results": [], "skipped": True, "skipped_reason": "No items in the list"}
+NEEDS_ROOT = {"results": [{"item": {"name": "etc"}, "skipped": True, "msg": "needs_root: not root"}]}
+
+
+@pytest.mark.parametrize(
+    ("phase", "results", "code"),
+    [
+        ("backup", [NONE_SELECTED], "nothing_backed_up"),
+        ("backup", [NONE_SELECTED, NEEDS_ROOT], None),
+        ("backup", [NEEDS_ROOT, {"data": BACKUP}], None),
+        ("restore_test", [NONE_SELECTED], "nothing_restored"),
+        ("restore_test", [NEEDS_ROOT], "nothing_restored"),
+        ("restore_test", [NEEDS_ROOT, {"data": {**RESTORE, "backup": "www"}}], None),
+    ],
+)
+def test_a_run_that_did_nothing_of_what_it_was_for_fails(act, capsys, phase, results, code):
+    act(run_open, phases=[phase], hosts=["web1"])
+    for result in results:
+        act(record, phase=phase, result=result)
+    judged = act(gate, mode="run")
+    screen = capsys.readouterr().out
+    assert bool(judged.get("failed")) is (code is not None)
+    assert code is None or (code in judged["msg"] and code in screen)
+    if phase == "restore_test":
+        assert ("Restore FAILED" if code else "Restore OK") in screen.splitlines()
+    assert only(act.home, "runs/*/run.json")["exit"] == ("failed" if code else "ok")
+
+
+def test_a_whole_job_without_a_set_is_judged_by_its_report(act):
+    act(run_open, phases=["backup", "restore_test"], hosts=["web1"])
+    for phase in ("backup", "restore_test"):
+        act(record, phase=phase, result=NONE_SELECTED)
+    act(report)
+    assert "failed" not in act(gate)
+
+
+def test_a_drill_that_was_never_recorded_is_no_success(act, capsys):
+    act(run_open, phases=["restore_test"], hosts=["web1", "db1"])
+    act(record, phase="restore_test", result={"data": RESTORE})
+    assert act(gate, mode="run")["failed"]
+    screen = capsys.readouterr().out
+    assert "Restore OK" not in screen and "Restore FAILED" in screen
+
+
+def test_two_runs_at_once_judge_their_own_reports(act, monkeypatch, other_process):
+    other_process(1)
+    act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    act(report)
+    monkeypatch.setenv("UPKEEP_RUN_ID", "other")
+    other_process(2)
+    act(run_open, phases=["backup"], hosts=["db1"])
+    act(report)
+    assert only(act.home, "reports/report.json")["run"]["run_id"] == "other"
+    assert only(act.home, "runs/nightly/report.json")["run"]["run_id"] == "nightly"
+    assert act(gate)["failed"]
+    monkeypatch.setenv("UPKEEP_RUN_ID", "nightly")
+    other_process(1)
+    assert "failed" not in act(gate)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_report_of_before_is_not_taken_for_this_one(act, other_process, number):
+    """A second playbook of the same run whose report could not be written, in the same process or in another."""
+    other_process(1)
+    act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    act(report)
+    other_process(number)
+    act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    assert "no report of this run was written" in act(gate)["msg"]
