@@ -43,8 +43,9 @@ class ActionModule(UpkeepAction):
         run = self.current_run(home)
         if run is not None:
             observation.run_id, observation.project = run.run_id, run.project
-        if arguments["if_missing"] and self._has_failed(home, observation):
-            return self._judged(run, observation, {"recorded": False})
+        failed_already = self._failed_already(home, observation) if arguments["if_missing"] else None
+        if failed_already is not None:
+            return self._judged(run, failed_already, {"recorded": False})
         if self.check:
             self._say(observation)
             told = {"recorded": False, "status": observation.status, "reason": observation.reason}
@@ -106,11 +107,11 @@ class ActionModule(UpkeepAction):
         observation.hold(parts, as_list)
         return observation
 
-    def _has_failed(self, home: Any, observation: Observation) -> bool:
-        """Whether the last that this process recorded of it says already that it went wrong."""
+    def _failed_already(self, home: Path, observation: Observation) -> Observation | None:
+        """The last that this process recorded of it, if that says already that it went wrong."""
         earlier = observations.recorded(home, observation.run_id, observation.host, observation.phase)
         own = [each for each in earlier if (each.name, each.process) == (observation.name, observation.process)]
-        return bool(own) and own[-1].status in BAD
+        return own[-1] if own and own[-1].status in BAD else None
 
     def _host_width(self, host: str) -> int:
         names = plain(self.vars.get("ansible_play_hosts_all")) or []

@@ -326,6 +326,7 @@ def test_without_an_opened_run_a_failure_fails_its_task(act, result, failed):
         assert first["error_code"] == "run_not_opened"
         rescued = act(record, phase="backup", result=first, if_missing=True)
         assert rescued["failed"], "else the rescue would end the play well"
+        assert rescued["msg"] == first["msg"]
 
 
 @pytest.mark.parametrize(
