@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
-from ansible_collections.proven.upkeep.plugins.plugin_utils import findings, observations, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import findings, history, observations, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction
 from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation
 
@@ -46,7 +46,7 @@ class ActionModule(UpkeepAction):
                 return seen
             if (host, "patch_level") in run.expected():
                 return "this run did not record the patch level"
-        last = observations.last_seen(home, runs.newest_first(home), host, "patch_level")
+        last = history.last_seen(home, runs.newest_first(home), host, "patch_level")
         if last is None:
             return "no run has recorded the patch level: run the patch phase first"
         try:

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, observations, outcome, runs
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, observations, outcome, processes, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, say, tool
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.line import lines
-from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation, Part
+from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import BAD, Observation, Part
 from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 
 _CHECK_FAILED = "check_failed"
@@ -41,19 +43,40 @@ class ActionModule(UpkeepAction):
         run = self.current_run(home)
         if run is not None:
             observation.run_id, observation.project = run.run_id, run.project
-        if arguments["if_missing"] and self._has_one(home, observation):
-            return {"recorded": False, "status": observation.status, "reason": observation.reason}
-        say(lines(observation, self._host_width(observation.host)))
-        told = {"recorded": not self.check, "status": observation.status, "reason": observation.reason}
+        failed_already = self._failed_already(home, observation) if arguments["if_missing"] else None
+        if failed_already is not None:
+            return self._judged(run, failed_already, {"recorded": False})
         if self.check:
+            self._say(observation)
+            told = {"recorded": False, "status": observation.status, "reason": observation.reason}
             failed = observation.status in ("failed", "unknown")
             return {**told, "failed": True, "msg": observation.reason, "error_code": _CHECK_FAILED} if failed else told
+        opened = run
         if run is None:
-            opening = self.opening([observation.phase], [observation.host])
+            opening = self.opening([observation.phase], [observation.host], opened_by="record")
             run = runs.open_run(home, observation.run_id, observation.project, opening)
+        # The evidence first: an observation that says ok must not be there without it, however this ends.
+        published = _publish(home, observation, run)
         path = observations.add(home, observation)
-        published = evidence.publish(home, observation, run)
-        return {**told, "file": str(path), "evidence": [str(each) for each in published]}
+        self._say(observation)
+        written = {"recorded": True, "file": str(path), "evidence": [str(each) for each in published]}
+        return self._judged(opened, observation, written)
+
+    def _say(self, observation: Observation) -> None:
+        say(lines(observation, self._host_width(observation.host)))
+
+    def _judged(self, run: runs.Run | None, observation: Observation, told: dict[str, Any]) -> dict[str, Any]:
+        """The result. A failure fails the run at its end, so not the task, unless this process has no such end."""
+        told = {**told, "status": observation.status, "reason": observation.reason}
+        openings = run.openings_of(processes.this()) if run else []
+        is_judged_later = any(opening.get("opened_by") == "run_open" for opening in openings)
+        if is_judged_later or observation.status not in BAD:
+            return told
+        message = (
+            f"{observation.phase} of host {observation.host} is {observation.status}: {observation.reason} "
+            "(this process opened no run that would fail for it at its end)"
+        )
+        return {**told, "failed": True, "msg": message, "error_code": "run_not_opened"}
 
     def _observe(self, arguments: dict[str, Any]) -> Observation:
         phase = observations.validated_phase(arguments["phase"])
@@ -78,18 +101,41 @@ class ActionModule(UpkeepAction):
             started=started,
             finished=finished,
             name=arguments["name"],
+            process=processes.this(),
             tool=tool(),
         )
         observation.hold(parts, as_list)
         return observation
 
-    def _has_one(self, home: Any, observation: Observation) -> bool:
+    def _failed_already(self, home: Path, observation: Observation) -> Observation | None:
+        """The last that this process recorded of it, if that says already that it went wrong."""
         earlier = observations.recorded(home, observation.run_id, observation.host, observation.phase)
-        return any(each.name == observation.name for each in earlier)
+        own = [each for each in earlier if (each.name, each.process) == (observation.name, observation.process)]
+        return own[-1] if own and own[-1].status in BAD else None
 
     def _host_width(self, host: str) -> int:
         names = plain(self.vars.get("ansible_play_hosts_all")) or []
         return min(max(len(name) for name in [*names, host]), _WIDEST_HOST)
+
+
+def _publish(home: Path, observation: Observation, run: runs.Run) -> list[Path]:
+    """Write each set's evidence; a set whose evidence cannot be written has failed, and `observation` says so."""
+    published: list[Path] = []
+    parts = observation.outcomes()
+    for part in parts:
+        try:
+            published += evidence.publish_part(home, observation, part, run)
+        except (OSError, UpkeepError) as error:
+            told = [f"evidence_unwritten: {_words(error)}", part.reason if part.status != "ok" else None]
+            part.status, part.reason = "failed", "; ".join(text for text in told if text)
+    observation.hold(parts, isinstance(observation.data, list))
+    return published
+
+
+def _words(error: OSError | UpkeepError) -> str:
+    if isinstance(error, UpkeepError):
+        return error.message
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error)
 
 
 def _predicted(part: Part) -> Part:

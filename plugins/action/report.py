@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils import gates, interrupted, run_id, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import (
+    gates,
+    history,
+    interrupted,
+    locks,
+    processes,
+    run_id,
+    runs,
+)
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, display, tool
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents import security
 from ansible_collections.proven.upkeep.plugins.plugin_utils.report.build import build
@@ -35,11 +43,15 @@ class ActionModule(UpkeepAction):
             display.warning(f"run {killed} was killed: it is marked interrupted, and what it did not record is unknown")
         run = self._run(home, arguments["run_id"])
         report = build(home, run, policy, times.now(), tool())
-        files = {"report": home / "reports" / "report.json", "security": home / "audits" / "security.md"}
-        # The document first: a report.json of this run means that its documents are there.
-        atomic.write_text(str(files["security"]), security.render(report))
-        atomic.write_json(str(files["report"]), report)
-        pruned = runs.prune(home, arguments["keep_runs"])
+        report["process"] = processes.this()
+        files = {"report": home / gates.REPORT, "security": home / "audits" / "security.md"}
+        # Two runs at once: documents and report are of the same run, and each run has its own report besides.
+        with locks.exclusive(home / "state" / "reports.lock"):
+            atomic.write_text(str(files["security"]), security.render(report))
+            atomic.write_json(str(files["report"]), report)
+        # Last: the run's own report means that the documents are there.
+        atomic.write_json(str(runs.report_file(home, run.run_id)), report)
+        pruned = history.prune(home, arguments["keep_runs"])
         return {
             "run_id": run.run_id,
             "files": {name: str(path) for name, path in files.items()},

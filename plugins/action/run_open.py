@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ansible.errors import AnsibleError
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.plugin_utils import gates, observations, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction
+from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import PHASE_TAGS
 from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 from ansible_collections.proven.upkeep.plugins.plugin_utils.tags import selected_phases
+
+_KNOWN = ", ".join([*PHASE_TAGS.values(), "report"])
 
 
 class ActionModule(UpkeepAction):
@@ -27,7 +31,10 @@ class ActionModule(UpkeepAction):
         """Refuse what is wrong, then write run.json."""
         gates.parse(arguments["gates"])
         wanted = [observations.validated_phase(phase) for phase in arguments["phases"]]
-        phases = selected_phases(wanted, self._tags("ansible_run_tags", ["all"]), self._tags("ansible_skip_tags", []))
+        run_tags = self._tags("ansible_run_tags", ["all"])
+        phases = selected_phases(wanted, run_tags, self._tags("ansible_skip_tags", []))
+        if not phases and not {"all", "report"} & set(run_tags):
+            raise UpkeepError("no_phase", f"the tags {', '.join(run_tags)} select no phase; there are {_KNOWN}.")
         targeted = arguments["hosts"]
         if targeted is None:
             targeted = self._tags("ansible_play_hosts_all", [])
@@ -35,10 +42,27 @@ class ActionModule(UpkeepAction):
             raise UpkeepError("no_hosts", "no host is targeted: check target, --limit and the inventory.")
         home, run_id = self.home(), self.run_id()
         if phases and not self.check:
-            run = runs.open_run(home, run_id, arguments["project"] or self.project(), self.opening(phases, targeted))
+            opening = self.opening(phases, targeted, assets=self._assets(targeted))
+            run = runs.open_run(home, run_id, arguments["project"] or self.project(), opening)
             run_id = run.run_id
         folder = str(runs.folder(home, run_id))
         return {"run_id": run_id, "upkeep_home": str(home), "folder": folder, "phases": phases, "targeted": targeted}
+
+    def _assets(self, hosts: list[str]) -> dict[str, str]:
+        """The hosts that have an asset's name of their own: what is never recorded of them is of that asset too."""
+        assets = {}
+        for host in hosts:
+            try:
+                asset = plain((self.vars.get("hostvars") or {})[host].get("upkeep_asset_id"))
+            except (
+                AnsibleError,
+                KeyError,
+                AttributeError,
+            ):  # a variable that cannot be had here fails where it is used
+                continue
+            if asset:
+                assets[host] = str(asset)
+        return assets
 
     def _tags(self, name: str, default: list[str]) -> list[str]:
         value = plain(self.vars.get(name))

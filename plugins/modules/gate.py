@@ -14,7 +14,7 @@ author: The Upkeep maintainers (@proven)
 description:
   - Prints what was backed up and proven, what is pending, what failed and where to look, and the gates.
   - Fails, whatever the policy, when a targeted host was not observed, a backup or a restore failed or is incomplete,
-    or a patch level or an audit failed.
+    a patch level or an audit failed, the run was killed before, or the chain of proofs is not whole.
   - Fails when a gate does not pass, if O(gates_enforce) says so.
   - Writes into C(run.json) how the run ended.
   - An action plugin that runs on the controller; it makes no connection to the host.
@@ -24,8 +24,9 @@ options:
   mode:
     description:
       - V(report) judges by the report that M(proven.upkeep.report) wrote, with its gates.
-      - V(run) judges by this run's observations alone, for a run of a single phase. After drills it prints C(Restore
-        OK), or C(Restore FAILED) and why.
+      - V(run) judges by what this process opened and recorded alone, for a run of a single phase. After drills it
+        prints C(Restore OK), or C(Restore FAILED) and why. It fails with C(nothing_restored) where every drill was
+        skipped, and with C(nothing_backed_up) where no set was selected for a backup.
     type: str
     choices: [run, report]
     default: report

@@ -18,6 +18,9 @@ description:
   - For the phase V(backup) it also advances C(last_success.json) of each set that was backed up completely; for
     V(restore_test) it writes C(last_restore.json) and appends a proof to the chain in C(backups/proofs/). The evidence
     of the controller's own set C(workflows) is in C(backups/), that of any other set in C(backups/hosts/<host>/<set>/).
+  - A set whose evidence cannot be written has failed, with the reason C(evidence_unwritten).
+  - A failure that was recorded does not fail the task, since M(proven.upkeep.gate) fails the run for it. Where this
+    process opened no run, nothing would, so the task fails.
   - Prints one line for each set.
   - An action plugin that runs on the controller; it makes no connection to the host.
 extends_documentation_fragment:
@@ -49,7 +52,10 @@ options:
     elements: dict
     default: []
   if_missing:
-    description: Record only if this run has nothing of this host, phase and name yet.
+    description:
+      - For a rescue. Record only if this very process has not recorded a failure of this host, phase and name already,
+        as the last thing that it said of them.
+      - What another process of the run recorded does not count, nor does an earlier success.
     type: bool
     default: false
 attributes:
@@ -108,7 +114,7 @@ evidence:
   sample: [/srv/upkeep/backups/last_success.json]
 error_code:
   description: What went wrong, for programs. One of C(bad_phase), C(bad_run_id), C(check_failed),
-    C(home_in_collection), C(home_unwritable).
+    C(run_not_opened), C(home_in_collection), C(home_unwritable).
   returned: failure
   type: str
   sample: home_unwritable

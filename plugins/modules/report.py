@@ -14,8 +14,13 @@ author: The Upkeep maintainers (@proven)
 description:
   - First marks runs that were killed as interrupted, and what they did not record as unknown.
   - Then builds C(reports/report.json) from the run folder and the evidence, renders C(audits/security.md) from it, and
-    evaluates the gates. It does not fail by what it reports; M(proven.upkeep.gate) does.
-  - A phase that this run did not set out to do is told from the last run that did, with its run id and age.
+    evaluates the gates. It does not fail by what it reports; M(proven.upkeep.gate) does. The run keeps a copy of its
+    report in C(runs/<run_id>/report.json).
+  - A phase that this run did not set out to do is told from the last runs that did, set by set, with run id and age.
+    A set that was skipped does not count as done.
+  - A backup counts as proven when the whole archive was restored and compared, in one drill or in samples in a row
+    that are all of its parts.
+  - Verifies the chain of proofs; a lost or altered proof is a failure of the run.
   - An action plugin that runs on the controller; it makes no connection to the host.
 extends_documentation_fragment:
   - proven.upkeep.controller_action
@@ -26,7 +31,7 @@ options:
     type: str
   keep_runs:
     description: >-
-      How many run folders are kept. One that holds the last thing known of some host and phase is kept beyond that.
+      How many run folders are kept. One that holds the last thing known of a host, phase and set is kept beyond that.
     type: int
     default: 200
 attributes:

@@ -14,8 +14,10 @@ author: The Upkeep maintainers (@proven)
 description:
   - Writes C(runs/<run_id>/run.json) under C(upkeep_home) with the hosts and phases that the run sets out to observe,
     so that what was not observed, or a run that was killed, shows.
-  - The phases are narrowed to those that the tags of the run leave. Where none is left, no run is opened.
-  - Opening a run that is open already, in the same process or with the same run id in another, adds to it.
+  - The phases are narrowed to those that the tags of the run leave. Where none is left, no run is opened, and tags
+    that ask for no phase and not for C(report) either are refused.
+  - Opening a run that is open already, in the same process or with the same run id in another, adds to it. Each
+    opening keeps its process, hosts, phases and limit, so that no process vouches for what another was to do.
   - Neither arguments nor extra variables are written down, since they can hold secrets.
   - An action plugin that runs on the controller; it makes no connection to the host.
 extends_documentation_fragment:
@@ -81,8 +83,8 @@ targeted:
   elements: str
   sample: [web1, db1]
 error_code:
-  description: What went wrong, for programs. One of C(no_hosts), C(bad_gate), C(bad_phase), C(bad_run_id),
-    C(home_in_collection), C(home_unwritable).
+  description: What went wrong, for programs. One of C(no_hosts), C(no_phase), C(bad_gate), C(bad_phase),
+    C(bad_run_id), C(home_in_collection), C(home_unwritable).
   returned: failure
   type: str
   sample: bad_gate

@@ -91,7 +91,7 @@ class UpkeepAction(ActionBase):
         """The host that this task is for."""
         return str(plain(self.vars.get("inventory_hostname") or "localhost"))
 
-    def opening(self, phases: list[str], targeted: list[str]) -> runs.Opening:
+    def opening(self, phases: list[str], targeted: list[str], **more: Any) -> runs.Opening:
         """What this process sets out to do. Neither arguments nor extra variables are kept: they can hold secrets."""
         options: Mapping[str, Any] = context.CLIARGS
         return runs.Opening(
@@ -103,6 +103,7 @@ class UpkeepAction(ActionBase):
             tags=[tag for tag in plain(options.get("tags") or ()) if tag != "all"],
             user=_user(),
             tool=tool(),
+            **more,
         )
 
 

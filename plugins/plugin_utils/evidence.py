@@ -29,15 +29,18 @@ def publish(home: Path, observation: Observation, run: Run) -> list[Path]:
     `last_success.json` advances on complete backups only. Every drill that measured something leaves a proof of what it
     found, a failed one too; only one that never ran leaves none.
     """
-    written: list[Path] = []
-    for part in observation.outcomes():
-        if not isinstance(part.data, dict) or not _name(part):
-            continue
-        if observation.phase == "backup" and part.status == "ok" and part.data.get("complete"):
-            written.append(_publish_backup(home, observation, part))
-        elif observation.phase == "restore_test" and "files_verified" in part.data:
-            written += _publish_restore(home, observation, part, run)
-    return written
+    return [path for part in observation.outcomes() for path in publish_part(home, observation, part, run)]
+
+
+def publish_part(home: Path, observation: Observation, part: Part, run: Run) -> list[Path]:
+    """The evidence of one set. Raises OSError: then nothing, or only a part of it, is written."""
+    if not isinstance(part.data, dict) or not _name(part):
+        return []
+    if observation.phase == "backup" and part.status == "ok" and part.data.get("complete"):
+        return [_publish_backup(home, observation, part)]
+    if observation.phase == "restore_test" and "files_verified" in part.data:
+        return _publish_restore(home, observation, part, run)
+    return []
 
 
 def sets(home: Path) -> Iterator[tuple[str, str]]:

@@ -38,14 +38,18 @@ def _mark(home: Path, run_id: str) -> bool:
         ended = times.from_timestamp(_last_written(home, run_id))
         run.state, run.finished, run.exit = "interrupted", ended, "failed"
         runs.save(home, run)
-    for host, phase in run.expected():
-        if observations.seen(home, run_id, host, phase) is None:
-            missing = Observation(
-                run_id, run.project, host, host, phase, "unknown", None, started=ended, finished=ended, tool=run.tool
-            )
-            missing.hold([Part(None, "unknown", _REASON)], False)
-            observations.add(home, missing)
+    for host, phase in observations.missing(run, observations.recordings(home, run_id)):
+        missing = Observation(
+            run_id, run.project, host, run.asset_of(host), phase, "unknown", None, started=ended, finished=ended,
+            process=_last_process(run, host, phase), tool=run.tool,
+        )  # fmt: skip
+        missing.hold([Part(None, "unknown", _REASON)], False)
+        observations.add(home, missing)
     return True
+
+
+def _last_process(run: runs.Run, host: str, phase: str) -> str | None:
+    return [opening.get("process") for opening in run.openings if (host, phase) in runs.pairs([opening])][-1]
 
 
 def _last_written(home: Path, run_id: str) -> float:

@@ -41,6 +41,12 @@ def main_process() -> Process:
     return found
 
 
+def this() -> str:
+    """What tells this run's main process from every other one, on every controller: `<controller>/<pid>/<identity>`."""
+    main = main_process()
+    return f"{controller()}/{main.pid}/{main.identity}"
+
+
 def find(pid: int) -> Process | None:
     """The running process `pid`, or None where there is none (a zombie is none)."""
     if (_PROC / "self" / "stat").exists():

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 
 from . import locks, names
 from .documents import proof as rendering
+
+_TEMPORARY = ".upkeep-tmp-"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def append(home: Path, document: dict[str, Any]) -> Proof:
     folder = home / "backups" / "proofs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locks.exclusive(home / "state" / "proofs.lock"):
+        _sweep(folder)
         previous = _head(home, folder)
         document = {
             **document,
@@ -57,67 +61,119 @@ def append(home: Path, document: dict[str, Any]) -> Proof:
         text = rendering.text(document, path.name, _sha256(content))
         # The text first: a proof counts from the moment its JSON is there.
         _create(path.with_suffix(".txt"), text.encode("utf-8", "surrogateescape"))
-        _create(path, content)
+        try:
+            _create(path, content)
+        except BaseException:
+            path.with_suffix(".txt").unlink()
+            raise
         atomic.sync_folder(str(folder))
         _write_head(home, folder, path)
     return Proof(path, document, text)
 
 
+@dataclass(frozen=True)
+class _Link:
+    """What the chain needs of a proof: its digests, and what it says of the one before it."""
+
+    sha256: str
+    text_sha256: str | None
+    previous: str | None
+    previous_sha256: str | None
+    previous_text_sha256: str | None
+
+
 def verify_chain(home: Path) -> Chain:
-    """Read every proof and say what is lost, altered, doubled or out of the chain, one sentence each."""
+    """Read every proof once and say what is lost, altered, doubled or out of the chain, one sentence each."""
     folder = home / "backups" / "proofs"
     chain = Chain()
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.glob("*.json")):
+    links: dict[str, _Link] = {}
+    try:
+        present = _names(folder)
+    except OSError as error:
+        chain.problems.append(f"backups/proofs: cannot be read ({error.strerror})")
+        return chain
+    for name in present:
         chain.proofs += 1
-        try:
-            document = json.loads(path.read_bytes())
-            document["previous_proof"]
-        except (OSError, ValueError, KeyError, TypeError):
-            chain.problems.append(f"{path.name}: altered, it is no proof any more")
-            continue
-        found[path.name] = document
-        _verify_text(path, chain)
-    successors: dict[Any, list[str]] = {}
-    for name, document in found.items():
-        successors.setdefault(document["previous_proof"], []).append(name)
-        _verify_link(folder, name, document, chain)
-    for name, after in successors.items():
+        link = _read_link(folder / name, chain)
+        if link is not None:
+            links[name] = link
+    successors: dict[str | None, list[str]] = {}
+    for name, link in links.items():
+        successors.setdefault(link.previous, []).append(name)
+        _verify_link(name, link, links, set(present), chain)
+    for before, after in successors.items():
         if len(after) > 1:
-            chain.problems.append(f"{' and '.join(after)}: all say that they follow {name or 'no proof'}")
+            chain.problems.append(f"{' and '.join(after)}: all say that they follow {before or 'no proof'}")
     head = _read_head(home)
     chain.head = head["name"]
-    if chain.head and not (folder / chain.head).exists():
+    if chain.head and chain.head not in present:
         chain.problems.append(f"{chain.head}: lost, it was the last one written")
-    elif chain.head and _file_sha256(folder / chain.head) != head["sha256"]:
+    elif chain.head and (chain.head not in links or links[chain.head].sha256 != head["sha256"]):
         chain.problems.append(f"{chain.head}: altered, its sha256 is not the one it was written with")
     elif chain.proofs and not chain.head:
         chain.problems.append("state/proofs-head.json: lost, so a loss of the newest proofs would not show")
     return chain
 
 
-def _verify_text(path: Path, chain: Chain) -> None:
-    text = path.with_suffix(".txt")
+def documents(home: Path) -> dict[str, dict[str, Any]]:
+    """Every readable proof by its file's name. Raises OSError where the folder cannot be read."""
+    folder = home / "backups" / "proofs"
+    found = {}
+    for name in _names(folder):
+        with contextlib.suppress(OSError, ValueError):
+            document = json.loads((folder / name).read_bytes())
+            if isinstance(document, dict):
+                found[name] = document
+    return found
+
+
+def _names(folder: Path) -> list[str]:
+    """The proofs in their order; temporaries of a killed writer are none."""
     try:
-        if not rendering.is_intact(text.read_bytes().decode("utf-8", "surrogateescape"), _file_sha256(path)):
-            chain.problems.append(f"{text.name}: altered, it does not end in its own sha256 and that of {path.name}")
+        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+    except FileNotFoundError:
+        return []
+
+
+def _read_link(path: Path, chain: Chain) -> _Link | None:
+    try:
+        content = path.read_bytes()
+        document = json.loads(content)
+        before = (document["previous_proof"], document["previous_proof_sha256"], document["previous_text_sha256"])
+        if not all(each is None or isinstance(each, str) for each in before):
+            raise TypeError("no names of files and digests")
+    except (OSError, ValueError, KeyError, TypeError):
+        chain.problems.append(f"{path.name}: altered, it is no proof any more")
+        return None
+    sha256 = _sha256(content)
+    return _Link(sha256, _verify_text(path.with_suffix(".txt"), path.name, sha256, chain), *before)
+
+
+def _verify_text(text: Path, name: str, sha256: str, chain: Chain) -> str | None:
+    try:
+        content = text.read_bytes()
     except OSError:
         chain.problems.append(f"{text.name}: lost")
+        return None
+    if not rendering.is_intact(content.decode("utf-8", "surrogateescape"), sha256):
+        chain.problems.append(f"{text.name}: altered, it does not end in its own sha256 and that of {name}")
+    return _sha256(content)
 
 
-def _verify_link(folder: Path, name: str, document: dict[str, Any], chain: Chain) -> None:
-    previous = document["previous_proof"]
-    if previous is None:
+def _verify_link(name: str, link: _Link, links: dict[str, _Link], present: set[str], chain: Chain) -> None:
+    if link.previous is None:
         return
-    path = folder / previous
-    if not path.exists():
-        chain.problems.append(f"{previous}: lost, {name} follows it")
+    if link.previous not in present:
+        chain.problems.append(f"{link.previous}: lost, {name} follows it")
         return
-    if _file_sha256(path) != document.get("previous_proof_sha256"):
-        chain.problems.append(f"{previous}: altered, its sha256 is not the one that {name} names")
-    text = path.with_suffix(".txt")
-    if text.exists() and _file_sha256(text) != document.get("previous_text_sha256"):
-        chain.problems.append(f"{text.name}: altered, its sha256 is not the one that {name} names")
+    before = links.get(link.previous)
+    if before is None:  # said already
+        return
+    if before.sha256 != link.previous_sha256:
+        chain.problems.append(f"{link.previous}: altered, its sha256 is not the one that {name} names")
+    if before.text_sha256 and before.text_sha256 != link.previous_text_sha256:
+        text = link.previous.removesuffix(".json") + ".txt"
+        chain.problems.append(f"{text}: altered, its sha256 is not the one that {name} names")
 
 
 _NO_HEAD: dict[str, Any] = {"name": None, "sha256": None, "text_sha256": None, "proofs": 0}
@@ -177,12 +233,22 @@ def _stamp(document: dict[str, Any]) -> str:
 
 
 def _create(path: Path, content: bytes) -> None:
-    """Write a file that must not be there yet."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    """Write a file that must not be there yet: it is there whole or not at all. Raises OSError."""
+    handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.link(temporary, path)  # unlike a rename it replaces nothing
+    finally:
+        os.unlink(temporary)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left; the lock is held, so none of it is being written."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        path.unlink()
 
 
 def _sha256(content: bytes) -> str:

@@ -4,47 +4,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import names
-from .observation import Observation
+from .observation import Observation, Part
+from .runs import Run
 
 # A phase that changes nothing may be incomplete and still be worth what it says; a backup or a restore may not.
 _NO_INCOMPLETE = {"backup", "restore_test"}
 
 
-def broken(
-    run_id: str, expected: Sequence[tuple[str, str]], seen: Mapping[tuple[str, str], Observation]
-) -> list[dict[str, Any]]:
+def broken(run: Run, seen: Mapping[tuple[str, str], Observation]) -> list[dict[str, Any]]:
     """The failures of a run: `{host, phase, set, status, reason, message, file}`, by host as expected.
 
-    `expected` are the (host, phase) pairs that the run set out to observe; what was seen beyond them counts too.
+    What was seen beyond the pairs that the run set out to observe counts too.
     """
-    found: list[dict[str, Any]] = []
-    for host, phase in dict.fromkeys([*expected, *seen]):
-        file = f"runs/{run_id}/hosts/{names.encode(host)}/{phase}.json"
+    found = [_interrupted(run)] if run.state == "interrupted" else []
+    for host, phase in dict.fromkeys([*run.expected(), *seen]):
         observation = seen.get((host, phase))
-        found += [
-            {"host": host, "phase": phase, **failure, "file": file if observation else None}
-            for failure in _failures(host, phase, observation)
-        ]
+        found += [{"host": host, "phase": phase, **failure} for failure in _failures(host, phase, observation)]
     return found
+
+
+def failure_of_run(reason: str, message: str, file: str | None = None) -> dict[str, Any]:
+    """A failure that is of no host in particular; `reason` begins with its code."""
+    return {"host": None, "phase": None, **_failure(Part(None, "failed", reason, file=file), message)}
+
+
+def _interrupted(run: Run) -> dict[str, Any]:
+    reason = "interrupted: it was killed before its end, so nobody judged it"
+    return failure_of_run(reason, f"run {run.run_id} did not end", f"runs/{run.run_id}/run.json")
 
 
 def _failures(host: str, phase: str, observation: Observation | None) -> Iterable[dict[str, Any]]:
     if observation is None:
-        yield _failure(None, "unknown", "missing: nothing was recorded", f"host {host} was not observed in {phase}")
+        nothing = Part(None, "unknown", "missing: nothing was recorded")
+        yield _failure(nothing, f"host {host} was not observed in {phase}")
         return
     for part in observation.outcomes():
         what = f"{phase} {part.name}" if part.name else phase
         if part.status == "unknown":
-            yield _failure(part.name, part.status, part.reason, f"host {host} was not observed in {what}")
+            yield _failure(part, f"host {host} was not observed in {what}")
         elif part.status == "failed":
-            yield _failure(part.name, part.status, part.reason, f"host {host}: {what} failed")
+            yield _failure(part, f"host {host}: {what} failed")
         elif part.status == "incomplete" and phase in _NO_INCOMPLETE:
-            yield _failure(part.name, part.status, part.reason, f"host {host}: {what} is incomplete")
+            yield _failure(part, f"host {host}: {what} is incomplete")
 
 
-def _failure(name: str | None, status: str, reason: str | None, message: str) -> dict[str, Any]:
-    return {"set": name, "status": status, "reason": reason, "message": f"{message}: {reason}" if reason else message}
+def _failure(part: Part, message: str) -> dict[str, Any]:
+    return {
+        "set": part.name,
+        "status": part.status,
+        "reason": part.reason,
+        "message": f"{message}: {part.reason}" if part.reason else message,
+        "file": part.file,
+    }

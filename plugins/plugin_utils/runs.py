@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,16 @@ from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 from . import locks, processes
 
 SCHEMA = "upkeep.run/1"
+_OF_OPENING = ("playbook", "phases", "targeted", "limit", "tags", "assets", "opened_by")
 
 
 @dataclass
 class Opening:
-    """What one process set out to observe: every phase of `phases` on every host of `targeted`."""
+    """What one process set out to observe: every phase of `phases` on every host of `targeted`.
+
+    `opened_by`: `run_open`, or `record` where nothing opened the run before. `assets` maps hosts to names of their own
+    that stay when they are renamed. `process` is this one's (`processes.this`) unless given.
+    """
 
     phases: list[str]
     targeted: list[str]
@@ -30,6 +35,9 @@ class Opening:
     tags: list[str] = field(default_factory=list)
     user: str | None = None
     tool: dict[str, Any] = field(default_factory=dict)
+    assets: dict[str, str] = field(default_factory=dict)
+    opened_by: str = "run_open"
+    process: str | None = None
 
 
 @dataclass
@@ -64,18 +72,37 @@ class Run:
 
     def expected(self) -> list[tuple[str, str]]:
         """Every (host, phase) that the run set out to observe, hosts in their order."""
-        pairs = {
-            (host, phase): None
-            for opening in self.openings
-            for host in opening["targeted"]
-            for phase in opening["phases"]
-        }
-        return list(pairs)
+        return pairs(self.openings)
+
+    def openings_of(self, process: str) -> list[dict[str, Any]]:
+        """What one process of the run set out to observe."""
+        return [opening for opening in self.openings if opening.get("process") == process]
+
+    def of_process(self, process: str) -> Run:
+        """The run as that process alone had it."""
+        own = self.openings_of(process)
+        return replace(self, openings=own, **_unions(own))
+
+    def asset_of(self, host: str) -> str:
+        """The host's asset as the newest opening that knows one has it, else the host's own name."""
+        known = (opening.get("assets", {}).get(host) for opening in reversed(self.openings))
+        return next((asset for asset in known if asset), host)
+
+
+def pairs(openings: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Every (host, phase) of these openings, hosts in their order."""
+    found = ((host, phase) for opening in openings for host in opening["targeted"] for phase in opening["phases"])
+    return list(dict.fromkeys(found))
 
 
 def folder(home: Path, run_id: str) -> Path:
     """`runs/<run_id>`."""
     return home / "runs" / run_id
+
+
+def report_file(home: Path, run_id: str) -> Path:
+    """The run's own report; the one in `reports/` is of whichever run wrote it last."""
+    return folder(home, run_id) / "report.json"
 
 
 def load(home: Path, run_id: str) -> Run | None:
@@ -114,16 +141,18 @@ def open_run(home: Path, run_id: str, project: str, opening: Opening) -> Run:
         run.pid, run.pid_started, run.controller = main.pid, main.identity, processes.controller()
         run.state, run.finished, run.exit, run.failures = "running", None, None, []
         run.project = project
-        run.targeted = _union(run.targeted, opening.targeted)
-        run.phases = _union(run.phases, opening.phases)
-        run.playbook = _texts(run.playbook, opening.playbook)
-        run.limit = opening.limit
-        run.check, run.tags = opening.check, _union(run.tags, opening.tags)
-        run.user, run.tool = opening.user or run.user, opening.tool or run.tool
-        record = {"playbook": opening.playbook, "phases": opening.phases, "targeted": opening.targeted}
+        run.check, run.user, run.tool = opening.check, opening.user or run.user, opening.tool or run.tool
+        record = {key: getattr(opening, key) for key in _OF_OPENING}
+        record["process"] = opening.process or processes.this()
         if record not in run.openings:
             run.openings.append(record)
+        run = replace(run, **_unions(run.openings))
         save(home, run)
+        # What the process reported before, it has to report anew.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            written = report_file(home, run_id)
+            if json.loads(written.read_bytes()).get("process") == record["process"]:
+                written.unlink()
     return run
 
 
@@ -160,27 +189,17 @@ def of_this_process(home: Path, run_id: str) -> Run | None:
     return None
 
 
-def prune(home: Path, keep: int) -> list[str]:
-    """Remove all but the newest `keep` runs; returns what was removed.
-
-    Never a running one, and never one that holds the last thing known of some host and phase.
-    """
-    removed = []
-    known: set[tuple[str, str]] = set()
-    for index, run in enumerate(newest_first(home)):
-        place = folder(home, run.run_id)
-        seen = {(path.parent.name, path.name.split(".", 1)[0]) for path in place.glob("hosts/*/*.json")}
-        if index < max(keep, 1) or run.state == "running" or not seen <= known:
-            known |= seen
-            continue
-        shutil.rmtree(place)
-        removed.append(run.run_id)
-    return removed
+def _union(lists: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(item for each in lists for item in each))
 
 
-def _union(first: Iterable[str], second: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([*first, *second]))
-
-
-def _texts(first: str | None, second: str | None) -> str | None:
-    return ", ".join(_union([text for text in (first or "").split(", ") if text], [second] if second else [])) or None
+def _unions(openings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a run says of all its openings together. It is limited only where each of them is."""
+    limits = [opening.get("limit") for opening in openings]
+    return {
+        "targeted": _union(opening["targeted"] for opening in openings),
+        "phases": _union(opening["phases"] for opening in openings),
+        "tags": _union(opening.get("tags") or [] for opening in openings),
+        "playbook": ", ".join(_union([opening["playbook"]] for opening in openings if opening["playbook"])) or None,
+        "limit": ", ".join(dict.fromkeys(limits)) if limits and all(limits) else None,
+    }

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..findings import SEVERITIES
 from ..gates import SIGNS
-from ..report.backups import proven_words
+from ..report.backups import chain_words, proven_words
 from .markdown import bullets, cell, details, table
 from .text import amount, duration, listing, plural
 
@@ -41,7 +41,7 @@ def _top(report: Mapping[str, Any]) -> list[str]:
     run, fleet, figures = report["run"], report["fleet"], report["summary"]
     unseen = [host["name"] for host in report["hosts"] if not host["observed"]]
     reboots = [host["name"] for host in report["hosts"] if host["patch"]["reboot_required"]]
-    scope = f"limited to `{cell(run['limit'])}`; other hosts are not in here" if run["limit"] else "every targeted host"
+    scope = f"limited to {cell(run['limit'])}; other hosts are not in here" if run["limit"] else "every targeted host"
     return [
         f"# Security: {cell(report['project'])}",
         "",
@@ -236,7 +236,7 @@ def _troubles(patch: Mapping[str, Any]) -> Iterable[str]:
 def _backups(report: Mapping[str, Any]) -> list[str]:
     entries = sorted(report["backups"], key=lambda entry: entry["proven"])
     if not entries:
-        return ["", "## Backups", "", "None."]
+        return ["", "## Backups", "", "None.", *_proof_chain(report["proof_chain"])]
     rows = [
         (
             entry["host"],
@@ -254,7 +254,15 @@ def _backups(report: Mapping[str, Any]) -> list[str]:
         "",
         *table(("Host", "Set", "Last success", "Proof"), rows),
         *_capped(entries),
+        *_proof_chain(report["proof_chain"]),
     ]
+
+
+def _proof_chain(chain: Mapping[str, Any]) -> list[str]:
+    """The chain shows a lost or altered proof; it does not stop someone who can rewrite all of them."""
+    told = [f"- {cell(problem)}" for problem in chain["problems"][:_CAP]]
+    listed = ["", *told, *_capped(chain["problems"])] if told else []
+    return ["", f"Proofs: {chain_words(chain)}.", *listed]
 
 
 def _audits(report: Mapping[str, Any]) -> list[str]:

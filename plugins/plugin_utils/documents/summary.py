@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..gates import SIGNS
-from ..report.backups import proven_words
+from ..report.backups import chain_words, proven_words
 from .proof import entry_text
 from .text import amount, listing, plural, printable, table
 
@@ -33,6 +33,7 @@ def summary(report: Mapping[str, Any], files: Sequence[str] = ()) -> list[str]:
             [
                 ("hosts", hosts),
                 *_backups(report),
+                *_proofs(report),
                 *_patches(report),
                 *(("see", file) for file in files),
             ]
@@ -53,6 +54,12 @@ def _backups(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "", f"{printable(entry['host'])} {printable(entry['backup'])}: {printable(proven_words(entry))}"
     if len(doubtful) > _SHOWN:
         yield "", f"and {amount(len(doubtful) - _SHOWN)} more"
+
+
+def _proofs(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    chain = report["proof_chain"]
+    if chain["proofs"] or chain["problems"]:
+        yield "proofs", chain_words(chain)
 
 
 def _patches(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
 from .. import evidence
-from ..documents.text import amount, duration
-from ..observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part
+from ..documents.text import amount, duration, plural
+from ..observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part, combined
+from .coverage import WHOLE, Coverage
 from .gather import Gathered
 
+_PHASES = ("backup", "restore_test")
 _SUCCESS = (
     "archive",
     "sha256",
@@ -33,42 +36,67 @@ _PROOF = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """What became of a set, by phase: in this run, and when it was last tried where this run did not look."""
+
+    own: Mapping[str, Part]
+    carried: Mapping[str, Part]
+
+
 def backup_entries(home: Path, gathered: Gathered, now: datetime) -> list[dict[str, Any]]:
-    """`backups[]`: `workflows` first, then by host and set. `in_scope` are it and the sets of targets."""
-    backups, drills = _outcomes(gathered.own, "backup"), _outcomes(gathered.own, "restore_test")
-    every = dict.fromkeys([*evidence.sets(home), *backups, *drills])
+    """`backups[]`: `workflows` first, then by host and set. `in_scope` are it and the sets of targets.
+
+    A set that was tried and never succeeded has no evidence, and is here all the same.
+    """
+    own, carried = _outcomes(gathered.own), _outcomes(_carried(gathered))
+    every = dict.fromkeys([*evidence.sets(home), *own, *carried])
+    coverage = Coverage(home)
     entries = [
-        _entry(home, host, name, backups.get((host, name)), drills.get((host, name)), gathered.run.targeted, now)
-        for host, name in every
+        _entry(home, key, _Tried(own.get(key, {}), carried.get(key, {})), gathered.run.targeted, coverage, now)
+        for key in every
     ]
     return sorted(entries, key=lambda entry: (not entry["is_workflows"], entry["host"], entry["backup"]))
 
 
-def _outcomes(own: Mapping[tuple[str, str], Observation], phase: str) -> dict[tuple[str, str], Part]:
-    return {
-        (host, part.name): part
-        for (host, its_phase), observation in own.items()
-        if its_phase == phase
-        for part in observation.outcomes()
-        if part.name and part.status != "skipped"
-    }
+def _carried(gathered: Gathered) -> dict[tuple[str, str], Observation]:
+    found = {(CONTROLLER_HOST, phase): seen for phase, seen in gathered.workflows.items()}
+    for host, phases in gathered.by_host.items():
+        for phase in _PHASES:
+            seen = phases[phase].observation
+            if seen is not None and phases[phase].carried:
+                key = (host, phase)
+                found[key] = combined([found[key], seen]) if key in found else seen
+    return found
+
+
+def _outcomes(seen: Mapping[tuple[str, str], Observation]) -> dict[tuple[str, str], dict[str, Part]]:
+    """(host, set) -> phase -> what became of it; nothing of what was skipped."""
+    found: dict[tuple[str, str], dict[str, Part]] = {}
+    for (host, phase), observation in seen.items():
+        for part in observation.outcomes() if phase in _PHASES else ():
+            if part.name and part.status != "skipped":
+                found.setdefault((host, part.name), {})[phase] = part
+    return found
 
 
 def _entry(
-    home: Path, host: str, name: str, backup: Part | None, drill: Part | None, targeted: list[str], now: datetime
+    home: Path, key: tuple[str, str], tried: _Tried, targeted: list[str], coverage: Coverage, now: datetime
 ) -> dict[str, Any]:
+    host, name = key
     folder = evidence.place(home, host, name)
     success, proof = evidence.last_success(folder), evidence.last_restore(folder)
-    problems = _problems(success, proof, backup, drill)
-    is_workflows = (host, name) == (CONTROLLER_HOST, WORKFLOWS)
+    covered = coverage.of(host, name, proof) if proof and _is_proof_of(proof, success) else None
+    is_workflows = key == (CONTROLLER_HOST, WORKFLOWS)
     return {
         "host": host,
         "backup": name,
         "is_workflows": is_workflows,
         "in_scope": is_workflows or host in targeted,
-        "proven": _is_proof_of(proof, success),
-        "problems": problems,
-        "this_run": {"backup": backup.status if backup else None, "restore_test": drill.status if drill else None},
+        "proven": covered == WHOLE,
+        "proven_pct": covered,
+        "problems": [*_problems(success, proof, tried), *_partly(covered), *_missed_targets(proof)],
+        "this_run": {phase: tried.own[phase].status if phase in tried.own else None for phase in _PHASES},
         "last_success": {key: success.get(key) for key in _SUCCESS} if success else None,
         "age_s": _age(success, now),
         "last_restore": {key: proof.get(key) for key in _PROOF} if proof else None,
@@ -77,7 +105,7 @@ def _entry(
 
 
 def _is_proof_of(proof: Mapping[str, Any] | None, success: Mapping[str, Any] | None) -> bool:
-    """A drill proves the archive that it read, whole or in part, and no later one."""
+    """A drill proves the archive that it read, or the part of it that it read, and no later one."""
     return bool(
         proof
         and success
@@ -87,23 +115,33 @@ def _is_proof_of(proof: Mapping[str, Any] | None, success: Mapping[str, Any] | N
     )
 
 
-def _problems(
-    success: Mapping[str, Any] | None, proof: Mapping[str, Any] | None, backup: Part | None, drill: Part | None
-) -> list[str]:
-    told = []
-    if backup and backup.status != "ok":
-        told.append(f"backup {backup.status} in this run: {backup.reason}")
+def _problems(success: Mapping[str, Any] | None, proof: Mapping[str, Any] | None, tried: _Tried) -> list[str]:
+    told = list(_failed("backup", "backup", tried))
     if success is None:
         told.append("never backed up completely")
-    if drill and drill.status != "ok":
-        told.append(f"restore {drill.status} in this run: {drill.reason}")
+    drill = list(_failed("restore_test", "restore", tried))
+    if drill:
+        told += drill
     elif proof is None:
         told.append("never restored: no drill has proven it")
     elif proof.get("status") != "ok":
         told.append(f"the last drill was {proof.get('status')}")
     if success and proof and proof.get("status") == "ok" and not _is_proof_of(proof, success):
         told.append("the last proof is of an earlier archive")
-    return told + _missed_targets(proof)
+    return told
+
+
+def _failed(phase: str, word: str, tried: _Tried) -> Iterable[str]:
+    own, carried = tried.own.get(phase), tried.carried.get(phase)
+    if own is not None and own.status != "ok":
+        yield f"{word} {own.status} in this run: {own.reason}"
+    elif own is None and carried is not None and carried.status != "ok":
+        yield f"the last {word} was {carried.status}: {carried.reason}"
+
+
+def _partly(covered: float | None) -> Iterable[str]:
+    if covered is not None and covered != WHOLE:
+        yield f"proven in part ({covered:g} %)"
 
 
 def _missed_targets(proof: Mapping[str, Any] | None) -> list[str]:
@@ -123,9 +161,17 @@ def _age(success: Mapping[str, Any] | None, now: datetime) -> int | None:
         return None
 
 
+def chain_words(chain: Mapping[str, Any]) -> str:
+    """`1,204 in an unbroken chain`, or how much is wrong with it."""
+    if chain["problems"]:
+        return f"{amount(chain['proofs'])}, {plural(len(chain['problems']), 'problem')} in their chain"
+    return f"{amount(chain['proofs'])} in an unbroken chain"
+
+
 def proven_words(entry: Mapping[str, Any]) -> str:
-    """`proven 2026-11-23T08:34:03Z (1,924 entries)` or what is in the way."""
+    """`proven 2026-11-23T08:34:03Z (1,924 entries)`, or what is in the way: `proven in part (0.08 %)`."""
     if entry["proven"]:
         proof = entry["last_restore"]
-        return f"proven {proof['finished']} ({amount(proof['files_verified'])} entries)"
+        last = " in the last of its parts" if (proof.get("scope") or {}).get("sample") else ""
+        return f"proven {proof['finished']} ({amount(proof['files_verified'])} entries{last})"
     return "; ".join(entry["problems"]) or "not proven"

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
 from .. import gates as policy
-from .. import rules
+from .. import proofs, rules
 from ..runs import Run
 from .backups import backup_entries
 from .gather import Gathered, durations, gather
@@ -30,11 +30,23 @@ _UNKNOWN_BECAUSE = {
 }
 
 
-def build(home: Path, run: Run, gates: Sequence[policy.Gate], now: datetime, tool: Mapping[str, Any]) -> dict[str, Any]:
-    """`upkeep.report/1` of `run`, with the gates evaluated. Raises UpkeepError as `gates.evaluate` does."""
-    gathered = gather(home, run)
+def build(
+    home: Path,
+    run: Run,
+    gates: Sequence[policy.Gate],
+    now: datetime,
+    tool: Mapping[str, Any],
+    process: str | None = None,
+) -> dict[str, Any]:
+    """`upkeep.report/1` of `run`, with the gates evaluated. Raises UpkeepError as `gates.evaluate` does.
+
+    With `process`, of what that process of the run set out to do alone.
+    """
+    gathered = gather(home, run, process)
+    run = gathered.run
     hosts = [host_entry(name, phases, now) for name, phases in gathered.by_host.items()]
     backups = backup_entries(home, gathered, now)
+    chain = proofs.verify_chain(home)
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "generated": times.iso(now),
@@ -46,12 +58,15 @@ def build(home: Path, run: Run, gates: Sequence[policy.Gate], now: datetime, too
         "hosts": hosts,
         "findings": _findings(gathered),
         "backups": backups,
+        "proof_chain": {"proofs": chain.proofs, "head": chain.head, "problems": chain.problems},
         "vulnerabilities": {"critical": None, "high": None, "medium": None, "low": None, "source": None},
         "sla": {"breached": None, "due_soon": None},
         "perf": {"collect_p95_ms": p95(durations(gathered.own.values(), "patch_level")), "service_p95_ms": None},
         "quality": {"test_coverage_pct": _test_coverage(home)},
         "unknown_because": dict(_UNKNOWN_BECAUSE),
     }
+    if chain.problems:
+        report["run"]["failures"].append(_broken_chain(chain.problems))
     report["unknown_because"].update(_unknown_summary(report))
     report["gates"] = policy.evaluate(gates, report)
     # No policy turns a failed run into a pass.
@@ -65,8 +80,14 @@ def _run(run: Run, gathered: Gathered) -> dict[str, Any]:
     return {
         **{key: document[key] for key in kept},
         "interrupted": run.state == "interrupted",
-        "failures": rules.broken(run.run_id, run.expected(), gathered.own),
+        "failures": rules.broken(run, gathered.own),
     }
+
+
+def _broken_chain(problems: Sequence[str]) -> dict[str, Any]:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    reason = f"proof_chain_broken: {problems[0]}{more}"
+    return rules.failure_of_run(reason, "the chain of proofs is not whole", "backups/proofs")
 
 
 def fleet(hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
-from .. import observations, runs
-from ..observation import PHASES, Observation
+from .. import history, observations, runs
+from ..observation import CONTROLLER_HOST, PHASES, Observation, Part, combined
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,33 @@ class Seen:
 
 @dataclass
 class Gathered:
-    """`own` is all that the run itself saw, beyond its targets too; `by_host` what is told of each target."""
+    """`own` is all that the run itself saw, beyond its targets too; `by_host` what is told of each target.
+
+    `workflows` is what earlier runs knew of the controller's own set, by phase.
+    """
 
     run: runs.Run
     own: dict[tuple[str, str], Observation] = field(default_factory=dict)
     by_host: dict[str, dict[str, Seen]] = field(default_factory=dict)
+    workflows: dict[str, Observation] = field(default_factory=dict)
 
 
 _NEVER = Seen(None, "never: no run has recorded this", None, False)
 
 
-def gather(home: Path, run: runs.Run) -> Gathered:
-    """Read the run folder for `run`. A phase that was expected and is missing is `unknown`, never carried over."""
+def gather(home: Path, run: runs.Run, process: str | None = None) -> Gathered:
+    """Read the run folder for `run`. A phase that was expected and is missing is `unknown`, never carried over.
+
+    With `process`, only what that process of the run set out to see and saw.
+    """
+    recordings = observations.recordings(home, run.run_id)
+    if process:
+        recordings, run = observations.of_process(run, recordings, process), run.of_process(process)
     gathered = Gathered(run)
-    gathered.own = {(seen.host, seen.phase): seen for seen in observations.all_seen(home, run.run_id)}
+    for pair in observations.missing(run, recordings):
+        if pair in recordings:  # an earlier process's, which does not stand in
+            recordings[pair].append(_missing(run, *pair))
+    gathered.own = {pair: combined(found) for pair, found in recordings.items()}
     earlier = [other for other in runs.newest_first(home) if _is_before(other, run)]
     expected = set(run.expected())
     phases = [*PHASES, *(phase for phase in run.phases if phase not in PHASES)]
@@ -50,7 +63,18 @@ def gather(home: Path, run: runs.Run) -> Gathered:
             phase: _seen(home, earlier, gathered.own.get((host, phase)), (host, phase) in expected, host, phase)
             for phase in phases
         }
+    for phase in ("backup", "restore_test"):
+        last = history.last_seen(home, earlier, CONTROLLER_HOST, phase, controllers_own=True)
+        if last is not None:
+            gathered.workflows[phase] = last
     return gathered
+
+
+def _missing(run: runs.Run, host: str, phase: str) -> Observation:
+    asset = run.asset_of(host)
+    missing = Observation(run.run_id, run.project, host, asset, phase, "unknown", None, run.started, run.started)
+    missing.hold([Part(None, "unknown", "missing: the last process of this run that was to record it did not")], False)
+    return missing
 
 
 def _is_before(other: runs.Run, run: runs.Run) -> bool:
@@ -62,7 +86,7 @@ def _seen(home: Path, earlier: list[runs.Run], own: Observation | None, expected
         return Seen(own.status, own.reason, own, False)
     if expected:
         return Seen("unknown", "missing: nothing was recorded in this run", None, False)
-    last = observations.last_seen(home, earlier, host, phase)
+    last = history.last_seen(home, earlier, host, phase)
     return Seen(last.status, last.reason, last, True) if last else _NEVER
 
 

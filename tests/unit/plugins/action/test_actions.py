@@ -236,3 +236,186 @@ def test_the_lookup(tmp_path, monkeypatch):
     (tmp_path / "ansible_collections/a/b/MANIFEST.json").touch()
     with pytest.raises(lookup_home.AnsibleLookupError, match="home_in_collection"):
         lookup({"upkeep_home": str(tmp_path / "ansible_collections/a/b/c")})
+
+
+@pytest.fixture(name="other_process")
+def other_process_fixture(monkeypatch):
+    """After other_process(n) the actions run in another process of the same run."""
+    from ansible_collections.proven.upkeep.plugins.plugin_utils import processes
+
+    monkeypatch.setenv("UPKEEP_RUN_ID", "nightly")
+
+    def become(number):
+        monkeypatch.setattr(processes, "this", lambda: f"elsewhere/{number}/x")
+
+    return become
+
+
+@pytest.mark.parametrize("phase", ["backup", "restore_test"])
+def test_evidence_that_cannot_be_written_fails_the_run(act, capsys, phase):
+    result = {"data": BACKUP if phase == "backup" else RESTORE}
+    act(run_open, phases=[phase], hosts=["web1"])
+    blocked = act.home / "backups" / ("hosts" if phase == "backup" else "proofs")
+    blocked.write_text("no folder")
+    recorded = act(record, phase=phase, result=result)
+    assert recorded["status"] == "failed" and recorded["reason"].startswith("evidence_unwritten: ")
+    again = act(record, phase=phase, result={"failed": True, "msg": "x"}, if_missing=True)
+    assert not again["recorded"]
+    judged = act(gate, mode="run")
+    assert judged["failed"] and "evidence_unwritten" in judged["msg"]
+    assert "Restore OK" not in capsys.readouterr().out
+
+
+def test_an_observation_that_cannot_be_written_fails_the_task(act):
+    act(run_open, phases=["backup"], hosts=["web1"])
+    (run,) = act.home.glob("runs/*/run.json")
+    hosts = run.with_name("hosts")
+    hosts.write_text("no folder")
+    assert act(record, phase="backup", result={"data": BACKUP})["error_code"] == "home_unwritable"
+    hosts.unlink()
+    assert act(gate, mode="run")["failed"]
+
+
+def test_another_process_s_success_does_not_stand_in_for_a_failure(act, other_process):
+    other_process(1)
+    act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    assert "failed" not in act(gate, mode="run")
+    other_process(2)
+    act(run_open, phases=["backup"], hosts=["web1"])
+    assert "missing: " in act(gate, mode="run")["msg"]
+    added = act(record, phase="backup", result={"failed": True, "msg": "boom"}, if_missing=True)
+    assert added["recorded"]
+    assert "boom" in act(gate, mode="run")["msg"]
+
+
+def test_a_failure_before_the_module_of_the_next_playbook_is_added(act):
+    """`ansible-playbook a.yml b.yml`: one process, two openings."""
+    for _playbook in range(2):
+        act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    assert act(record, phase="backup", result={"failed": True, "msg": "boom"}, if_missing=True)["recorded"]
+    assert "boom" in act(gate, mode="run")["msg"]
+
+
+def test_processes_of_one_run_are_judged_for_their_own_hosts(act, other_process):
+    for number, host in ((1, "web1"), (2, "db1")):
+        other_process(number)
+        act(run_open, phases=["backup"], hosts=[host])
+    act(record, {"inventory_hostname": "db1"}, phase="backup", result={"data": BACKUP})
+    assert "failed" not in act(gate, mode="run")
+    other_process(1)
+    assert "host web1 was not observed" in act(gate, mode="run")["msg"]
+    other_process(3)
+    assert act(gate, mode="run")["error_code"] == "nothing_recorded"
+    openings = only(act.home, "runs/nightly/run.json")["openings"]
+    assert [(each["process"], each["limit"]) for each in openings] == [
+        ("elsewhere/1/x", "web*"),
+        ("elsewhere/2/x", "web*"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "failed"),
+    [({"failed": True, "msg": "boom"}, True), ({"unreachable": True}, True), ({"data": BACKUP}, False)],
+)
+def test_without_an_opened_run_a_failure_fails_its_task(act, result, failed):
+    first = act(record, phase="backup", result=result)
+    assert first["recorded"] and bool(first.get("failed")) is failed
+    if failed:
+        assert first["error_code"] == "run_not_opened"
+        rescued = act(record, phase="backup", result=first, if_missing=True)
+        assert rescued["failed"], "else the rescue would end the play well"
+        assert rescued["msg"] == first["msg"]
+
+
+@pytest.mark.parametrize(
+    ("run_tags", "refused"),
+    [(["bakcup"], True), (["always"], True), (["report"], False), (["all"], False), (["backup"], False)],
+)
+def test_tags_that_select_no_phase_are_refused(act, run_tags, refused):
+    opened = act(run_open, {"ansible_run_tags": run_tags}, phases=["backup"])
+    assert bool(opened.get("failed")) is refused
+    if refused:
+        assert opened["error_code"] == "no_phase"
+        assert "there are backup, restore_test, patch, audit, report." in opened["msg"]
+
+
+def test_openings_know_the_assets_of_their_hosts(act):
+    variables = {"hostvars": {"web1": {"upkeep_asset_id": "A1"}, "db1": {}}}
+    act(run_open, variables, phases=["backup"])
+    assert only(act.home, "runs/*/run.json")["openings"][0]["assets"] == {"web1": "A1"}
+
+
+NONE_SELECTED = {"results": [], "skipped": True, "skipped_reason": "No items in the list"}
+NEEDS_ROOT = {"results": [{"item": {"name": "etc"}, "skipped": True, "msg": "needs_root: not root"}]}
+
+
+@pytest.mark.parametrize(
+    ("phase", "results", "code"),
+    [
+        ("backup", [NONE_SELECTED], "nothing_backed_up"),
+        ("backup", [NONE_SELECTED, NEEDS_ROOT], None),
+        ("backup", [NEEDS_ROOT, {"data": BACKUP}], None),
+        ("restore_test", [NONE_SELECTED], "nothing_restored"),
+        ("restore_test", [NEEDS_ROOT], "nothing_restored"),
+        ("restore_test", [NEEDS_ROOT, {"data": {**RESTORE, "backup": "www"}}], None),
+    ],
+)
+def test_a_run_that_did_nothing_of_what_it_was_for_fails(act, capsys, phase, results, code):
+    act(run_open, phases=[phase], hosts=["web1"])
+    for result in results:
+        act(record, phase=phase, result=result)
+    judged = act(gate, mode="run")
+    screen = capsys.readouterr().out
+    assert bool(judged.get("failed")) is (code is not None)
+    assert code is None or (code in judged["msg"] and code in screen)
+    if phase == "restore_test":
+        assert ("Restore FAILED" if code else "Restore OK") in screen.splitlines()
+    assert only(act.home, "runs/*/run.json")["exit"] == ("failed" if code else "ok")
+
+
+def test_a_whole_job_without_a_set_is_judged_by_its_report(act):
+    act(run_open, phases=["backup", "restore_test"], hosts=["web1"])
+    for phase in ("backup", "restore_test"):
+        act(record, phase=phase, result=NONE_SELECTED)
+    act(report)
+    assert "failed" not in act(gate)
+
+
+def test_a_drill_that_was_never_recorded_is_no_success(act, capsys):
+    act(run_open, phases=["restore_test"], hosts=["web1", "db1"])
+    act(record, phase="restore_test", result={"data": RESTORE})
+    assert act(gate, mode="run")["failed"]
+    screen = capsys.readouterr().out
+    assert "Restore OK" not in screen and "Restore FAILED" in screen
+
+
+def test_two_runs_at_once_judge_their_own_reports(act, monkeypatch, other_process):
+    other_process(1)
+    act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    act(report)
+    monkeypatch.setenv("UPKEEP_RUN_ID", "other")
+    other_process(2)
+    act(run_open, phases=["backup"], hosts=["db1"])
+    act(report)
+    assert only(act.home, "reports/report.json")["run"]["run_id"] == "other"
+    assert only(act.home, "runs/nightly/report.json")["run"]["run_id"] == "nightly"
+    assert act(gate)["failed"]
+    monkeypatch.setenv("UPKEEP_RUN_ID", "nightly")
+    other_process(1)
+    assert "failed" not in act(gate)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_report_of_before_is_not_taken_for_this_one(act, other_process, number):
+    """A second playbook of the same run whose report could not be written, in the same process or in another."""
+    other_process(1)
+    act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    act(report)
+    other_process(number)
+    act(run_open, phases=["backup"], hosts=["web1"])
+    act(record, phase="backup", result={"data": BACKUP})
+    assert "no report of this run was written" in act(gate)["msg"]

@@ -261,3 +261,59 @@ LOOKUP = """
 def test_the_lookup_may_be_the_default_of_its_own_variable(play):
     given = play(LOOKUP, "--limit", "good")
     assert f"home={given.home}=" in given.screen
+
+
+BEFORE_ITS_MODULE = """
+- hosts: all
+  gather_facts: false
+  tags: [always]
+  tasks:
+    - proven.upkeep.run_open:
+        phases: [backup]
+      run_once: true
+
+- hosts: all
+  gather_facts: false
+  tags: [backup]
+  tasks:
+    - block:
+        - ansible.builtin.assert:
+            that: fine | bool
+        - proven.upkeep.record:
+            phase: backup
+            result: {data: {schema: upkeep.backup/1, backup: etc, complete: true, sha256: "{{ 'a' * 64 }}"}}
+      rescue:
+        - proven.upkeep.record:
+            phase: backup
+            result: "{{ ansible_failed_result }}"
+            if_missing: true
+
+- hosts: all
+  gather_facts: false
+  tags: [always]
+  tasks:
+    - ansible.builtin.meta: clear_host_errors
+    - proven.upkeep.gate:
+        mode: run
+      run_once: true
+"""
+
+
+def test_a_second_process_of_a_run_that_fails_before_its_module(play):
+    limit = ("--limit", "good")
+    assert play(BEFORE_ITS_MODULE, *limit, *extra(fine=True), UPKEEP_RUN_ID="nightly").rc == 0
+    done = play(BEFORE_ITS_MODULE, *limit, *extra(fine=False), UPKEEP_RUN_ID="nightly")
+    assert done.rc == 2 and "host good: backup failed: module_failed: Assertion failed" in done.screen
+    again = play(BEFORE_ITS_MODULE, *limit, *extra(fine=True), UPKEEP_RUN_ID="nightly")
+    assert again.rc == 0, again.screen
+
+
+def test_without_its_opening_and_its_end_a_failed_backup_still_fails(play):
+    done = play(BEFORE_ITS_MODULE, "--limit", "good", "--skip-tags", "always", *extra(fine=False))
+    assert done.rc == 2 and "run_not_opened" in done.screen
+
+
+def test_a_typo_in_the_tags_does_not_end_well_by_an_earlier_run(play):
+    assert play(BEFORE_ITS_MODULE, "--limit", "good", *extra(fine=True)).rc == 0
+    done = play(BEFORE_ITS_MODULE, "--limit", "good", "--tags", "bakcup", *extra(fine=True))
+    assert done.rc == 2 and "no_phase" in done.screen

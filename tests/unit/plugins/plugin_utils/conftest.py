@@ -9,7 +9,14 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, home, observations, outcome, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import (
+    evidence,
+    home,
+    observations,
+    outcome,
+    processes,
+    runs,
+)
 from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation
 
 SCHEMAS = Path(__file__).resolve().parents[4] / "docs" / "schemas"
@@ -102,8 +109,8 @@ def samples():
 def open_run(home):
     """open_run("r1", ["backup"], ["web1"]) opens a run of this process."""
 
-    def opened(run_id, phases, targeted, started=None):
-        run = runs.open_run(home, run_id, "shop", runs.Opening(phases, targeted, "maintain.yml", tool=TOOL))
+    def opened(run_id, phases, targeted, started=None, **more):
+        run = runs.open_run(home, run_id, "shop", runs.Opening(phases, targeted, "maintain.yml", tool=TOOL, **more))
         if started:
             run.started = started
             runs.save(home, run)
@@ -119,11 +126,12 @@ TOOL = {"collection": "0.1.0", "python": "3.11.2", "ansible": "2.19.14"}
 def observe():
     """observe(run, host, phase, result, ...) makes an observation of a registered result."""
 
-    def made(run, host, phase, result, name=None, finished="2026-11-23T09:00:02Z"):
+    def made(run, host, phase, result, name=None, finished="2026-11-23T09:00:02Z", process=None):
         parts, as_list = outcome.parts_of(phase, result, name)
         observation = Observation(
-            run.run_id, "shop", host, host, phase, "unknown", None, finished, finished, name=name, tool=TOOL
-        )
+            run.run_id, "shop", host, host, phase, "unknown", None, finished, finished, name=name,
+            process=process or processes.this(), tool=TOOL,
+        )  # fmt: skip
         observation.hold(parts, as_list)
         return observation
 

@@ -2,8 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import json
+
 import pytest
-from ansible_collections.proven.upkeep.plugins.plugin_utils import observations, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import history, observations, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation, combined, worst
 
 
@@ -94,6 +96,41 @@ def test_last_seen_goes_back_run_by_run(home, open_run, observe):
     observations.add(home, observe(runs.load(home, "old"), "b", "audit", FAILED))
     newest = runs.newest_first(home)
     assert [run.run_id for run in newest] == ["new", "old"]
-    assert observations.last_seen(home, newest, "a", "audit").run_id == "new"
-    assert observations.last_seen(home, newest, "b", "audit").run_id == "old"
-    assert observations.last_seen(home, newest, "c", "audit") is None
+    assert history.last_seen(home, newest, "a", "audit").run_id == "new"
+    assert history.last_seen(home, newest, "b", "audit").run_id == "old"
+    assert history.last_seen(home, newest, "c", "audit") is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"parts": None}, {"parts": []}, {"parts": [1]}, {"parts": [{}]}, {"data": 5}, {"data": [None, None]}, {"host": 1},
+     {"finished": None}, {"tool": []}, {"duration_ms": "1"}],
+)  # fmt: skip
+def test_an_observation_of_a_wrong_shape_is_unreadable_and_named(home, open_run, observe, damage):
+    path = observations.add(home, observe(open_run("r1", ["backup"], ["web1"]), "web1", "backup", FAILED))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
+    (seen,) = observations.all_seen(home, "r1")
+    assert seen.status == "unknown" and seen.reason.startswith("unreadable: runs/r1/hosts/web1/backup.json (")
+
+
+def test_the_last_word_is_of_each_set_and_of_what_was_not_skipped(home, open_run, observe, samples):
+    def keep(run_id, day, host, phase, result, name=None):
+        run = open_run(run_id, [phase], [host], f"2026-01-0{day}T00:00:00Z")
+        observations.add(home, observe(run, host, phase, result, name=name))
+
+    skipped = {"skipped": True, "msg": "not asked for"}
+    keep("r1", 1, "localhost", "backup", loop(("etc", {"data": samples.backup()}), ("db", FAILED)))
+    keep("r2", 2, "localhost", "backup", loop(("etc", FAILED), ("www", skipped)))
+    keep("r3", 3, "localhost", "backup", {"data": samples.backup(backup="workflows")}, name="workflows")
+    keep("r4", 4, "localhost", "backup", {"results": []})
+    keep("r5", 5, "localhost", "audit", skipped)
+    newest = runs.newest_first(home)
+    last = history.last_seen(home, newest, "localhost", "backup")
+    assert last.run_id == "r2"
+    assert [(part.name, part.status, part.file) for part in last.outcomes()] == [
+        ("etc", "failed", "runs/r2/hosts/localhost/backup.json"),
+        ("db", "failed", "runs/r1/hosts/localhost/backup.json"),
+    ]
+    assert history.last_seen(home, newest, "localhost", "audit").status == "skipped"
+    own = history.last_seen(home, newest, "localhost", "backup", controllers_own=True)
+    assert (own.run_id, own.status) == ("r3", "ok")

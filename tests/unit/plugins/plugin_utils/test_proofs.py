@@ -138,3 +138,43 @@ def test_parallel_writers_make_one_chain(home, drill):
         writer.join()
     chain = proofs.verify_chain(home)
     assert (chain.proofs, chain.problems) == (8, [])
+
+
+@pytest.mark.parametrize("broken", ["txt", "json"])
+def test_a_proof_is_there_whole_or_not_at_all(home, drill, monkeypatch, broken):
+    folder = home / "backups/proofs"
+    first = proofs.append(home, drill()).path
+    link = proofs.os.link
+
+    def full(source, target):
+        if str(target).endswith(broken):
+            raise OSError(28, "No space left on device")
+        link(source, target)
+
+    monkeypatch.setattr(proofs.os, "link", full)
+    with pytest.raises(OSError, match="No space"):
+        proofs.append(home, drill())
+    assert sorted(path.name for path in folder.iterdir()) == [first.name, first.with_suffix(".txt").name]
+    monkeypatch.setattr(proofs.os, "link", link)
+    proofs.append(home, drill())
+    assert proofs.verify_chain(home).problems == []
+
+
+def test_what_a_killed_writer_left_is_no_proof_and_is_swept(home, drill):
+    proofs.append(home, drill())
+    left = home / "backups/proofs" / ".upkeep-tmp-x"
+    left.write_text('{"half')
+    chain = proofs.verify_chain(home)
+    assert (chain.proofs, chain.problems) == (1, [])
+    proofs.append(home, drill())
+    assert not left.exists() and proofs.verify_chain(home).proofs == 2
+
+
+def test_each_proof_is_read_once(home, drill, monkeypatch):
+    for _number in range(3):
+        proofs.append(home, drill())
+    read = []
+    original = proofs.Path.read_bytes
+    monkeypatch.setattr(proofs.Path, "read_bytes", lambda path: (read.append(path.name), original(path))[1])
+    assert proofs.verify_chain(home).problems == []
+    assert len(read) == len(set(read)) == 7  # three proofs with their texts, and the head

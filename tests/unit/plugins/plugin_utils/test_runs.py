@@ -8,7 +8,14 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.proven.upkeep.plugins.plugin_utils import interrupted, observations, processes, runs, tags
+from ansible_collections.proven.upkeep.plugins.plugin_utils import (
+    history,
+    interrupted,
+    observations,
+    processes,
+    runs,
+    tags,
+)
 
 
 @pytest.fixture(name="dead")
@@ -94,12 +101,12 @@ def test_a_silent_run_of_another_controller_is_given_a_day(home, open_run):
 
 
 def test_prune_keeps_what_is_still_the_last_word(home, open_run, record):
-    history = [("r1", "web1"), ("r2", "gone"), ("r3", "web1"), ("r4", "web1"), ("r5", "web1")]
-    for day, (run_id, host) in enumerate(history, 1):
+    recorded = [("r1", "web1"), ("r2", "gone"), ("r3", "web1"), ("r4", "web1"), ("r5", "web1")]
+    for day, (run_id, host) in enumerate(recorded, 1):
         run = open_run(run_id, ["backup"], [host], f"2026-01-0{day}T00:00:00Z")
-        record(run, host, "backup", {"skipped": True})
+        record(run, host, "backup", {"failed": True, "msg": "no"})
         runs.close_run(home, run_id, [], ok=True)
-    assert runs.prune(home, 2) == ["r3", "r1"]
+    assert history.prune(home, 2) == ["r3", "r1"]
     assert [run.run_id for run in runs.newest_first(home)] == ["r5", "r4", "r2"]
 
 
@@ -125,3 +132,36 @@ PHASES = ["backup", "restore_test", "patch_level", "audit"]
 )
 def test_tags_narrow_the_phases(run_tags, skip_tags, left):
     assert tags.selected_phases(PHASES, run_tags, skip_tags) == left
+
+
+def test_a_killed_process_is_not_vouched_for_by_an_earlier_one(home, open_run, record, dead, samples):
+    """The same run id twice: the second process was killed before it recorded anything."""
+    first = open_run("nightly", ["backup"], ["web1"], process="elsewhere/1/x")
+    record(first, "web1", "backup", {"data": samples.backup()}, process="elsewhere/1/x")
+    run = open_run("nightly", ["backup"], ["web1"], process="elsewhere/2/x", assets={"web1": "A1"})
+    run.pid, run.pid_started = dead.pid, dead.identity
+    runs.save(home, run)
+    assert interrupted.mark(home) == ["nightly"]
+    seen = observations.seen(home, "nightly", "web1", "backup")
+    assert seen.status == "unknown" and seen.reason.startswith("interrupted: ")
+    assert observations.recorded(home, "nightly", "web1", "backup")[-1].asset == "A1"
+    assert observations.missing(runs.load(home, "nightly"), observations.recordings(home, "nightly")) == []
+
+
+def test_prune_keeps_the_last_word_on_each_set_and_nothing_for_what_was_skipped(home, open_run, record):
+    def loop(**results):
+        return {"results": [{"item": {"name": name}, **result} for name, result in results.items()]}
+
+    failed, skipped = {"failed": True, "msg": "no"}, {"skipped": True}
+    recorded = [
+        ("r1", "web1", None, loop(etc=failed, db=failed)),
+        ("r2", "web1", None, loop(etc=skipped)),
+        ("r3", "localhost", "workflows", failed),
+        ("r4", "web1", None, loop(etc=failed)),
+        ("r5", "localhost", None, {"results": []}),
+    ]
+    for day, (run_id, host, name, result) in enumerate(recorded, 1):
+        run = open_run(run_id, ["backup"], [host], f"2026-01-0{day}T00:00:00Z")
+        record(run, host, "backup", result, name=name)
+        runs.close_run(home, run_id, [], ok=True)
+    assert history.prune(home, 1) == ["r2"]

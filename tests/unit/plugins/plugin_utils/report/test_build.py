@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.plugin_utils import gates, rules, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents import line, security, summary
+from ansible_collections.proven.upkeep.plugins.plugin_utils.report.backups import proven_words
 from ansible_collections.proven.upkeep.plugins.plugin_utils.report.build import build, p95
 
 NOW = times.parse("2026-11-23T10:00:00Z")
@@ -222,7 +223,7 @@ def test_the_mandatory_rules(open_run, observe, samples):
             ("localhost", "backup", {"failed": True, "msg": "beyond the targets"}),
         )
     }
-    assert [failure["message"] for failure in rules.broken("r1", run.expected(), seen)] == [
+    assert [failure["message"] for failure in rules.broken(run, seen)] == [
         "host web1: backup db failed: no_space: 2 MB are free",
         "host web1: restore_test is incomplete: incomplete: its result says so",
         "host web1: patch_level failed: locked: x",
@@ -333,3 +334,139 @@ def test_coverage_of_the_tests_is_read_where_it_is(home, open_run, report):
     assert report()["quality"]["test_coverage_pct"] is None
     (home / "reports/coverage.json").write_text('{"totals": {"percent_covered": 91.234}}')
     assert report()["quality"]["test_coverage_pct"] == 91.2
+
+
+def test_a_set_that_failed_and_never_succeeded_stays_unproven(open_run, record, report):
+    failed = {"failed": True, "msg": "2 MB", "error_code": "no_space"}
+    old = open_run("old", ["backup"], ["web1"], "2026-11-20T00:00:00Z")
+    record(old, "web1", "backup", {"results": [{"item": {"name": "db"}, **failed}]})
+    record(old, "localhost", "backup", failed, name="workflows")
+    record(open_run("r1", ["patch_level"], ["web1"]), "web1", "patch_level", AWAY)
+    made = report()
+    assert [(each["backup"], each["proven"], each["in_scope"]) for each in made["backups"]] == [
+        ("workflows", False, True),
+        ("db", False, True),
+    ]
+    assert made["backups"][1]["problems"][0] == "the last backup was failed: no_space: 2 MB"
+    assert made["summary"]["unproven_backups"] == 2
+
+
+def test_what_is_carried_is_the_last_that_was_done_to_each_set(open_run, record, report, samples):
+    old = open_run("old", ["backup"], ["localhost"], "2026-11-20T00:00:00Z")
+    record(old, "localhost", "backup", {"results": [{"item": {"name": "etc"}, "data": samples.backup()}]})
+    later = open_run("later", ["backup"], ["localhost"], "2026-11-21T00:00:00Z")
+    record(later, "localhost", "backup", {"data": samples.backup(backup="workflows")}, name="workflows")
+    record(later, "localhost", "backup", {"results": []})
+    record(open_run("r1", ["patch_level"], ["localhost"]), "localhost", "patch_level", AWAY)
+    (host,) = report()["hosts"]
+    assert (host["backup"]["status"], host["backup"]["run_id"], host["backup"]["carried"]) == ("ok", "old", True)
+    assert [each["name"] for each in host["backup"]["sets"]] == ["etc"]
+
+
+def drill(part, of=4, pct=25.0, **more):
+    return {"scope": {"mode": "stream", "paths": [], "sample": {"part": part, "of": of}, "coverage_pct": pct}, **more}
+
+
+WHOLE = {"scope": {"mode": "stream", "paths": [], "sample": None, "coverage_pct": 100.0}}
+PATHS = {"scope": {"mode": "stream", "paths": ["etc/passwd"], "sample": None, "coverage_pct": 0.08}}
+
+
+@pytest.mark.parametrize(
+    ("drills", "pct"),
+    [
+        ([WHOLE], 100),
+        ([PATHS], 0.08),
+        ([drill(1)], 25),
+        ([drill(1), drill(2), drill(3)], 75),
+        ([drill(1), drill(2), drill(3), drill(4)], 100),
+        ([drill(3), drill(1), drill(4), drill(2), drill(2)], 100),
+        ([drill(1), drill(2), drill(3, status="failed"), drill(4)], 25),
+        ([drill(1), drill(2), drill(3, archive_sha256="b" * 64), drill(4)], 25),
+        ([drill(1), drill(2), drill(1, of=3), drill(3), drill(4)], 50),
+        ([WHOLE, drill(1)], 100),
+        ([WHOLE, PATHS], 0.08),
+        ([drill(1, of=1, pct=100.0)], 100),
+        ([{"scope": {}}], 0),
+    ],
+)
+def test_proven_is_the_whole_archive(open_run, record, report, samples, drills, pct):
+    run = open_run("r1", ["backup", "restore_test"], ["web1"])
+    record(run, "web1", "backup", {"data": samples.backup()})
+    for each in drills:
+        record(run, "other", "restore_test", {"data": samples.restore()})  # another set's proof in between
+        record(run, "web1", "restore_test", {"data": samples.restore(**each)})
+    made = report()
+    entry = next(each for each in made["backups"] if each["host"] == "web1")
+    assert (entry["proven_pct"], entry["proven"]) == (pct, pct == 100)
+    words = proven_words(entry)
+    if pct != 100:
+        assert words.startswith(f"proven in part ({pct} %)") and made["summary"]["unproven_backups"] == 1
+        assert f"{pct} %" in security.render(made) and words in "\n".join(summary.summary(made))
+    else:
+        assert words.startswith("proven 2026-") and made["summary"]["unproven_backups"] == 0
+
+
+def test_a_broken_chain_of_proofs_fails_the_run(home, open_run, whole, report):
+    whole(open_run("r1", PHASES, ["web1"]), "web1")
+    good = report()
+    assert good["proof_chain"]["proofs"] == 1 and good["proof_chain"]["problems"] == []
+    assert "Proofs: 1 in an unbroken chain." in security.render(good)
+    assert "  proofs   1 in an unbroken chain" in summary.summary(good)
+    (proof,) = (home / "backups/proofs").glob("*.json")
+    proof.write_text(proof.read_text().replace("1924", "1925"))
+    made = report()
+    assert made["verdict"] == "fail" and made["run"]["failures"][0]["reason"].startswith("proof_chain_broken: ")
+    assert f"- {proof.name}: altered" in security.render(made)
+    assert any("problems in their chain" in each for each in summary.summary(made))
+
+
+def test_the_file_to_look_into_is_the_recording_s_own(open_run, record, report, samples):
+    run = open_run("r1", ["backup"], ["web1"])
+    record(run, "web1", "backup", {"data": samples.backup()})
+    record(run, "web1", "backup", {"results": [{"item": {"name": "db"}, "failed": True, "msg": "no"}]})
+    assert [each["file"] for each in report()["run"]["failures"]] == ["runs/r1/hosts/web1/backup.2.json"]
+
+
+def test_an_unreadable_observation_is_named_and_the_others_are_reported(home, open_run, whole, report):
+    run = open_run("r1", PHASES, ["web1", "db1"])
+    whole(run, "web1")
+    whole(run, "db1")
+    path = home / "runs/r1/hosts/db1/backup.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "parts": None}))
+    made = report()
+    (failure,) = made["run"]["failures"]
+    assert failure["file"] == "runs/r1/hosts/db1/backup.json" and "unreadable: runs/r1/" in failure["message"]
+    assert made["hosts"][0]["status"] == "ok"
+
+
+def test_an_interrupted_run_has_failed(home, open_run, whole, report):
+    run = open_run("r1", ["backup"], ["web1"])
+    whole(run, "web1")
+    run.state = "interrupted"
+    runs.save(home, run)
+    (failure,) = report()["run"]["failures"]
+    assert failure["reason"].startswith("interrupted: ") and failure["file"] == "runs/r1/run.json"
+
+
+def test_an_earlier_process_does_not_stand_in_for_the_last_one(open_run, record, report, samples):
+    first = open_run("r1", ["backup"], ["web1"], process="elsewhere/1/x")
+    record(first, "web1", "backup", {"data": samples.backup()}, process="elsewhere/1/x")
+    open_run("r1", ["backup"], ["web1"], process="elsewhere/2/x")
+    made = report()
+    assert made["hosts"][0]["phases"]["backup"]["status"] == "unknown"
+    assert "missing: " in made["run"]["failures"][0]["reason"]
+    assert [each["backup"] for each in made["backups"]] == ["etc"]
+
+
+def test_a_limit_is_no_code_in_the_document(open_run, report):
+    open_run("r1", PHASES, ["web1"], limit="web*:&a_`b`")
+    top = security.render(report()).splitlines()[2]
+    assert "limited to web\\*:&amp;a\\_\\`b\\`; other hosts" in top
+
+
+def test_a_run_is_limited_only_where_each_of_its_openings_is(home, open_run):
+    for number, limit in enumerate(["web", "db", "web"]):
+        open_run("r1", ["backup"], ["web1"], limit=limit, process=str(number))
+    assert runs.load(home, "r1").limit == "web, db"
+    open_run("r1", ["backup"], ["web1"], process="3")
+    assert runs.load(home, "r1").limit is None
