@@ -18,7 +18,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSI
 from . import cache, codecs, previous, walk
 from .destination import Destination, pending_manifest, write_error
 from .manifest import SCHEMA as MANIFEST_SCHEMA
-from .model import shown, text
+from .manifest import prove
+from .model import EMBEDDED_NAME, shown, text
 from .previous import Previous
 from .writer import ArchiveWriter, Settings
 
@@ -52,7 +53,7 @@ def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, 
     """Back up. Returns {"changed", "data": upkeep.backup/1 without project and host, "diff" where asked for}.
 
     With `check`, nothing is touched and `data` has `predicted: true`. Raises UpkeepError: bad_parameter, path_missing,
-    unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
+    nothing_to_back_up, unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
     compression_unavailable, io_error. After any of them the last archive and its manifest are as they were.
     """
     return _Run(request, diff).go(check)
@@ -91,6 +92,7 @@ class _Run:
                 raise write_error(error, self.dest.folder)
         self._warn_of_links()
         self.walker = self._walker()
+        self.walker.refuse_roots()
         known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
         self.reason = "force is set" if self.request.force else self.reason
         result = self._unchanged(known, check) if known and not self.request.force else None
@@ -179,6 +181,12 @@ class _Run:
         return document
 
     def _publish(self, writer: ArchiveWriter) -> Dict[str, Any]:
+        if not writer.store.entries:
+            raise UpkeepError(
+                "nothing_to_back_up",
+                f"paths: nothing in {', '.join(self.request.paths[:3])} can be stored; nothing was replaced. See "
+                "whether it is still there and can be read.",
+            )
         facts, store = writer.finish(), writer.store
         vanished = self.walker.vanished + store.vanished
         unreadable = self.walker.unreadable + store.unreadable
@@ -196,6 +204,7 @@ class _Run:
         writer.write_manifest(
             pending_manifest(self.dest.archive), {"created": created, "parameters": self.parameters, "document": kept}
         )
+        prove(pending_manifest(self.dest.archive))
         self.dest.publish(target)
         return document
 
@@ -259,6 +268,13 @@ class _Run:
         walker = getattr(self, "walker", None)
         if walker is not None and walker.mounts:
             found.append(f"Other file systems were not entered (one_file_system): {walk.listed(walker.mounts)}.")
+        if walker is not None and walker.marked:
+            found.append(
+                f"{len(walker.marked)} folders were left out for a marker file in them (evidence, or a restore's "
+                f"scratch folder): {walk.listed(walker.marked, 20)}."
+            )
+        if walker is not None and walker.reserved:
+            found.append(f"{shown(EMBEDDED_NAME)} was left out: the archive has its own manifest under that name.")
         if walker is not None and walker.avoided_inside:
             found.append(
                 "dest lies inside paths: each run changes its folder, so each run makes a new archive. Exclude "

@@ -87,6 +87,15 @@ def load(path: str, spool: Optional[BinaryIO] = None) -> Manifest:
         raise damaged(path, error.strerror or str(error))
 
 
+def prove(path: str) -> None:
+    """Read a new manifest back, every entry of it. UpkeepError `io_error`: an archive with it could not be verified."""
+    try:
+        for _entry in load(path).entries():
+            pass
+    except UpkeepError as error:
+        raise UpkeepError("io_error", f"The new manifest cannot be read back; nothing was replaced. {error.message}")
+
+
 def _load(path: str, spool: Optional[BinaryIO]) -> Manifest:
     header: Dict[str, Any] = {}
     closing: Dict[str, Any] = {}

@@ -141,14 +141,6 @@ def test_nothing_verified_is_a_failure(archive, restore_test, paths, valid):
     valid("restore", result.document)
 
 
-def test_an_empty_archive_is_a_failure(tmp_path, back_up, restore_test):
-    (tmp_path / "top").mkdir()
-    (tmp_path / "top" / ".upkeep-evidence").write_text("")
-    data = back_up(tmp_path / "top")["data"]
-    assert data["entries"] == 0
-    assert restore_test(data["archive"]).failure.code == "nothing_verified"
-
-
 def test_drift(tree, archive, restore_test, valid):
     assert restore_test(archive, compare="live").document["status"] == "ok"
     (tree / "small").write_text("changed")
