@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import _lines, _store, manifest
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import _lines, _store, cache, manifest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 
@@ -137,6 +138,14 @@ def test_folders_left_out_for_a_marker_are_named(top, back_up):
     assert "25 folders" in warning and "kept-19" in warning and "kept-20" not in warning and "5 more" in warning
     warning = back_up(top)["data"]["warnings"][0]
     assert "25 folders" in warning
+
+
+def test_a_folder_that_got_a_marker_is_a_difference(top, back_up, monkeypatch):
+    monkeypatch.setattr(cache, "_FRESH_NS", 0)
+    time.sleep(0.02)
+    back_up(top)
+    (top / "home" / "alice" / ".upkeep-evidence").write_text("")
+    assert back_up(top)["changed"]
 
 
 @pytest.mark.parametrize("make", ["link", "folder", "foreign"])
