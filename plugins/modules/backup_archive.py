@@ -47,7 +47,8 @@ options:
       - Shell globs over the archive name, where V(*) also crosses V(/). A pattern without V(/) also matches a base name
         anywhere, such as V(__pycache__) or V(*.pyc). What is below an excluded folder is excluded with it.
       - Folders that hold a file V(.upkeep-evidence) or V(.upkeep-restore), the state folder, O(dest) and what lies
-        beside it for this module are never archived.
+        beside it for this module are never archived. Such a file only counts where root or the user of this run owns
+        it; the folders left out for one are named in the warnings, and one that O(paths) names is an error.
     type: list
     elements: str
     default: []
@@ -169,8 +170,9 @@ data:
 error_code:
   description:
     - What kind of failure it was, for programs.
-    - One of C(bad_parameter), C(path_missing), C(unreadable), C(changed_during_backup), C(no_space),
-      C(dest_unwritable), C(dest_locked), C(dest_not_a_file), C(compression_unavailable), C(io_error).
+    - One of C(bad_parameter), C(path_missing), C(nothing_to_back_up), C(unreadable), C(changed_during_backup),
+      C(no_space), C(dest_unwritable), C(dest_locked), C(dest_not_a_file), C(dest_of_another_set),
+      C(compression_unavailable), C(io_error).
   returned: failure
   type: str
   sample: no_space

@@ -8,14 +8,14 @@ import hashlib
 import os
 import stat
 import time
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import content
 from ._tarheader import header
 from .blocks import BlockWriter
-from .metadata import Links, describe, from_stat, read_xattrs
+from .metadata import Links, describe, from_stat, read_xattrs, state_of
 from .model import (
     BLOCK_SIZE,
     CHANGED,
@@ -58,14 +58,13 @@ class Store:
     def add(self, node: Node) -> None:
         """Store one node. Raises UpkeepError `changed_during_backup` under on_changed: fail; OSError from the archive's
         own file only."""
+        now = self._as_it_is_now(node)
+        leader = self._links.leader(now) if now is not None else None
         if stat.S_ISREG(node.stat.st_mode):
-            leader = self._links.leader(node.stat)
             if leader is None:
                 self._file(node)
                 return
             self.files += 1
-        else:
-            leader = None if node.fd >= 0 else self._links.leader(node.stat)
         try:
             entry = describe(node, self._xattrs and node.error is None, leader)
         except FileNotFoundError:
@@ -82,12 +81,22 @@ class Store:
             entry.state = UNREADABLE
             self._remember_unreadable(node, node.error)
         self._emit(entry)
-        if leader is None and node.fd < 0:
-            self._links.lead(node.stat, entry)
+        if leader is None and now is not None and state_of(now) == state_of(node.stat):
+            self._links.lead(now, entry)
+
+    @staticmethod
+    def _as_it_is_now(node: Node) -> Optional[os.stat_result]:
+        """A second look at what has several names: a path that was replaced since the walk's look is no such name."""
+        if node.stat.st_nlink < 2 or stat.S_ISDIR(node.stat.st_mode):
+            return None
+        try:
+            return os.stat(node.name, dir_fd=node.dir_fd, follow_symlinks=False)
+        except OSError:
+            return None  # reading it will say why
 
     def _file(self, node: Node) -> None:
         try:
-            entry = self._tried(node)
+            entry, info = self._tried(node)
         except (Gone, FileNotFoundError):
             self._gone(node)
             return
@@ -105,10 +114,10 @@ class Store:
         self.files += 1
         self.input_bytes += entry.size
         self._finish(entry)
-        self._links.lead(node.stat, entry)
+        self._links.lead(info, entry)  # the file that was read, which need not be the one that the walk saw
 
-    def _tried(self, node: Node) -> Entry:
-        """The stored entry, from the first try in which the file held still, else from the last."""
+    def _tried(self, node: Node) -> Tuple[Entry, os.stat_result]:
+        """The stored entry and its file, from the first try in which it held still, else from the last."""
         for attempt in range(1, self._tries + 1):
             last = attempt == self._tries
             with _Reading(node) as source:
@@ -120,7 +129,7 @@ class Store:
                 entry.sparse = source.regions() if self._sparse else None
                 small = info.st_size <= BLOCK_SIZE and entry.sparse is None
                 if self._small(source, entry, last) if small else self._large(source, entry, last):
-                    return entry
+                    return entry, info
             time.sleep(_PAUSE_S)
         raise AssertionError("the last try always stores")
 

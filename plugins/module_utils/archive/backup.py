@@ -18,7 +18,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSI
 from . import cache, codecs, previous, walk
 from .destination import Destination, pending_manifest, write_error
 from .manifest import SCHEMA as MANIFEST_SCHEMA
-from .model import shown, text
+from .manifest import prove
+from .model import EMBEDDED_NAME, shown, text
 from .previous import Previous
 from .writer import ArchiveWriter, Settings
 
@@ -52,8 +53,9 @@ def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, 
     """Back up. Returns {"changed", "data": upkeep.backup/1 without project and host, "diff" where asked for}.
 
     With `check`, nothing is touched and `data` has `predicted: true`. Raises UpkeepError: bad_parameter, path_missing,
-    unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
-    compression_unavailable, io_error. After any of them the last archive and its manifest are as they were.
+    nothing_to_back_up, unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
+    dest_of_another_set, compression_unavailable, io_error. After any of them the last archive and its manifest are as
+    they were.
     """
     return _Run(request, diff).go(check)
 
@@ -91,6 +93,9 @@ class _Run:
                 raise write_error(error, self.dest.folder)
         self._warn_of_links()
         self.walker = self._walker()
+        self.walker.refuse_roots()
+        if not self.request.force:
+            previous.refuse_another(self.dest, self.request.name)
         known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
         self.reason = "force is set" if self.request.force else self.reason
         result = self._unchanged(known, check) if known and not self.request.force else None
@@ -107,7 +112,9 @@ class _Run:
     def _unchanged(self, known: Previous, check: bool) -> Optional[Dict[str, Any]]:
         """The result of a run that finds nothing new; None when a new archive is needed."""
         self.changes: List[str] = []
-        if not previous.same_tree(known, self.walker) and not self._same_at_a_closer_look(known, check):
+        if not previous.same_tree(known, self.walker):
+            known = self._same_at_a_closer_look(known) if check else self._same_under_lock()
+        if known is None:
             return None
         document = dict(known.document)
         document.update(
@@ -117,33 +124,45 @@ class _Run:
         )  # fmt: skip
         if check:
             document["predicted"] = True
+        else:
+            self.dest.incomplete.remove()
         return {"changed": False, "data": document}
 
-    def _same_at_a_closer_look(self, known: Previous, check: bool) -> bool:
-        """Compare with the manifest, hashing what the cache does not vouch for; then renew the cache."""
-        token = os.urandom(16).hex().encode("ascii")
+    def _same_under_lock(self) -> Optional[Previous]:
+        """The closer look, with nobody replacing the archive until it is noted what that archive is."""
+        try:
+            with self.dest.held(), tempfile.TemporaryFile(dir=self.dest.folder) as records:
+                known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
+                if known is None:
+                    return None
+                token = os.urandom(16).hex().encode("ascii")
+                known = self._same_at_a_closer_look(known, cache.Recorder(records, token))
+                if known is not None:
+                    self._remember(known.document, token, records)
+        except OSError as error:
+            raise write_error(error, self.dest.folder)
+        return known
+
+    def _same_at_a_closer_look(self, known: Previous, recorder: Any = None) -> Optional[Previous]:
+        """Compare with the manifest, hashing what the cache does not vouch for; `known` if nothing differs."""
         limit = MAX_LISTED if self.wants_diff else 1
         total = 0
-        with tempfile.TemporaryFile() as stream:
-            recorder = cache.Recorder(stream, token)
-            try:
-                for sign, path in previous.differences(known, self.walker, self.request.xattrs, recorder):
-                    total += 1
-                    if total <= limit:
-                        self.changes.append(f"{sign} {shown(path)}")
-                    if not self.wants_diff:
-                        break
-            except UpkeepError:  # its manifest is damaged: a reason to write anew, not to fail
-                self.reason = "the manifest beside the archive cannot be used"
-                return False
-            if total > limit and self.wants_diff:
-                self.changes.append("… and %s more" % (total - limit))
-            if total or self.walker.vanished or self.walker.unreadable:
-                self.reason = "the tree changed"
-                return False
-            if not check:
-                self._remember(known.document, token, stream)
-        return True
+        try:
+            for sign, path in previous.differences(known, self.walker, self.request.xattrs, recorder):
+                total += 1
+                if total <= limit:
+                    self.changes.append(f"{sign} {shown(path)}")
+                if not self.wants_diff:
+                    break
+        except UpkeepError:  # its manifest is damaged: a reason to write anew, not to fail
+            self.reason = "the manifest beside the archive cannot be used"
+            return None
+        if total > limit and self.wants_diff:
+            self.changes.append("… and %s more" % (total - limit))
+        if total or self.walker.vanished or self.walker.unreadable:
+            self.reason = "the tree changed"
+            return None
+        return known
 
     def _predicted(self) -> Dict[str, Any]:
         """What check mode can say without reading the tree's contents."""
@@ -179,10 +198,17 @@ class _Run:
         return document
 
     def _publish(self, writer: ArchiveWriter) -> Dict[str, Any]:
-        facts, store = writer.finish(), writer.store
+        if not writer.store.entries:
+            raise UpkeepError(
+                "nothing_to_back_up",
+                f"paths: nothing in {', '.join(self.request.paths[:3])} can be stored; nothing was replaced. See "
+                "whether it is still there and can be read.",
+            )
+        store = writer.store
         vanished = self.walker.vanished + store.vanished
         unreadable = self.walker.unreadable + store.unreadable
         complete = not (store.changed or unreadable or vanished)
+        facts = writer.finish(complete)
         target = self.dest if complete else self.dest.incomplete
         created = times.iso(self.started)
         document = self._document(
@@ -196,7 +222,10 @@ class _Run:
         writer.write_manifest(
             pending_manifest(self.dest.archive), {"created": created, "parameters": self.parameters, "document": kept}
         )
+        prove(pending_manifest(self.dest.archive))
         self.dest.publish(target)
+        if complete:
+            self.dest.incomplete.remove()
         return document
 
     def _refuse_unreadable(self, writer: ArchiveWriter) -> None:
@@ -259,6 +288,13 @@ class _Run:
         walker = getattr(self, "walker", None)
         if walker is not None and walker.mounts:
             found.append(f"Other file systems were not entered (one_file_system): {walk.listed(walker.mounts)}.")
+        if walker is not None and walker.marked:
+            found.append(
+                f"{len(walker.marked)} folders were left out for a marker file in them (evidence, or a restore's "
+                f"scratch folder): {walk.listed(walker.marked, 20)}."
+            )
+        if walker is not None and walker.reserved:
+            found.append(f"{shown(EMBEDDED_NAME)} was left out: the archive has its own manifest under that name.")
         if walker is not None and walker.avoided_inside:
             found.append(
                 "dest lies inside paths: each run changes its folder, so each run makes a new archive. Exclude "

@@ -76,6 +76,7 @@ class Records:
 
     def __init__(self, stream: BinaryIO, token: bytes) -> None:
         self._stream = stream
+        self.dropped = 0
         if stream.read(len(_MAGIC)) != _MAGIC or stream.readline(256) != token + b"\n":
             raise ValueError("not the cache of the last backup")
         self._ahead: Optional[Tuple[bytes, bytes]] = self.next()
@@ -92,6 +93,7 @@ class Records:
         wanted = order(key)
         while self._ahead is not None and order(self._ahead[0]) < wanted:
             self._ahead = self.next()
+            self.dropped += 1
         if self._ahead is None or self._ahead[0] != key:
             return None
         payload, self._ahead = self._ahead[1], self.next()
@@ -111,9 +113,9 @@ def all_known(records: Records, walk: Callable[..., Iterator]) -> bool:
             differs.append(key)
 
     for node in walk(on_chunk=compare, folders_only=True):
-        if differs or node.error is not None:
+        if differs or records.dropped or node.error is not None:
             return False
-    return not differs and records.ended
+    return not differs and not records.dropped and records.ended
 
 
 def known_names(records: Optional[Records], key: bytes, names: List[bytes], stats: List[Stat], own: Stat) -> Set[bytes]:

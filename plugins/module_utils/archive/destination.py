@@ -115,11 +115,42 @@ class Destination:
         """
         stream = self._lock()
         try:
-            stream.truncate(0)
-            yield stream
+            with self.held():
+                stream.truncate(0)
+                yield stream
         finally:
             self._remove_temporaries(stream)
             stream.close()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody replaces the archive that is there now, if there is one. A writer's lock moves with its temporary file
+        to the archive's name. Nothing in the folder is touched. Raises UpkeepError `dest_locked`, OSError."""
+        try:
+            fd = _open_to_lock(self.archive)
+        except FileNotFoundError:
+            yield
+            return
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._in_use()
+            if not _still_named(fd, self.archive):
+                raise self._in_use()
+            yield
+        finally:
+            os.close(fd)
+
+    def _in_use(self) -> UpkeepError:
+        message = f"dest: another run is at work on {self.archive} right now; wait for it to end."
+        return UpkeepError("dest_locked", message, path=self.archive)
+
+    def remove(self) -> None:
+        """Take the pair away, as far as it is there."""
+        for path in (self.archive, self.manifest):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
     def _lock(self) -> BinaryIO:
         for _attempt in range(10):
@@ -136,11 +167,7 @@ class Destination:
                 stream.close()
                 raise
             stream.close()  # its former owner published or removed it between our two steps
-        raise UpkeepError(
-            "dest_locked",
-            f"dest: another run is writing {self.archive} right now; wait for it to end.",
-            path=self.archive,
-        )
+        raise self._in_use()
 
     def _remove_temporaries(self, stream: BinaryIO) -> None:
         """While we hold the lock: a name that is no longer our file belongs to somebody else."""
@@ -177,6 +204,14 @@ class Destination:
                 done.append(f"removed the leftovers of a killed run beside {self.archive}")
         sync_folder(self.folder)
         return done
+
+
+def _open_to_lock(path: str) -> int:
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | flags)  # a lock over NFS needs a file open for writing
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | flags)
 
 
 def belongs(manifest_path: str, archive: str) -> bool:

@@ -140,7 +140,7 @@ class Extractor:
                 opened.append(os.open(part, _FOLDER, dir_fd=opened[-1]))
             os.link(leaf, name, src_dir_fd=opened[-1], dst_dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
-            self.skipped[entry.path] = f"the file that it is another name of, {model.shown(leader)}, is out of scope"
+            self.skipped[entry.path] = f"the file that it is another name of, {model.shown(leader)}, is not there"
         finally:
             for fd in opened[1:]:
                 os.close(fd)

@@ -60,12 +60,15 @@ class Manifest:
 
     @property
     def complete(self) -> bool:
-        return bool(self.closing.get("document", {}).get("complete", True))
+        """Did the backup store everything? Both copies say so."""
+        return self.closing.get("complete", True) is True
 
 
 def closing_line(kind: str, facts: Dict[str, Any], **more: Any) -> bytes:
-    """The closing line; `facts` holds entries, files, input_bytes, tar_bytes, tar_sha256 and lines_sha256."""
-    return _lines.dump({"end": kind, **{key: facts[key] for key in _CLOSING_KEYS}, **more})
+    """The closing line; `facts` holds entries, files, input_bytes, tar_bytes, tar_sha256, lines_sha256, and where the
+    backup is incomplete `complete` (false)."""
+    keys = [*_CLOSING_KEYS, "complete"] if "complete" in facts else _CLOSING_KEYS
+    return _lines.dump({"end": kind, **{key: facts[key] for key in keys}, **more})
 
 
 def damaged(path: str, why: str) -> UpkeepError:
@@ -85,6 +88,23 @@ def load(path: str, spool: Optional[BinaryIO] = None) -> Manifest:
         raise damaged(path, str(error) or type(error).__name__)
     except OSError as error:
         raise damaged(path, error.strerror or str(error))
+
+
+def backup_of(path: str) -> str:
+    """The name of the backup that the manifest at `path` is of, from its first line. Raises like `load`."""
+    try:
+        return next((_header(line)["backup"] for _number, line in _numbered(path, None)), "")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged(path, str(error) or type(error).__name__)
+
+
+def prove(path: str) -> None:
+    """Read a new manifest back, every entry of it. UpkeepError `io_error`: an archive with it could not be verified."""
+    try:
+        for _entry in load(path).entries():
+            pass
+    except UpkeepError as error:
+        raise UpkeepError("io_error", f"The new manifest cannot be read back; nothing was replaced. {error.message}")
 
 
 def _load(path: str, spool: Optional[BinaryIO]) -> Manifest:

@@ -37,6 +37,11 @@ class Leader(NamedTuple):
     mtime_ns: int
 
 
+def state_of(info: os.stat_result) -> Tuple[int, ...]:
+    """What tells a file, in one state of it, from all others: dev, inode, size, mtime_ns, ctime_ns."""
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
+
+
 class Links:
     """The leader of every file that has more than one name; forgets a file when all its names were seen."""
 
@@ -44,12 +49,12 @@ class Links:
         self._seen: Dict[Tuple[int, int], list] = {}
 
     def leader(self, info: os.stat_result) -> Optional[Leader]:
-        """What this file was stored as before, if it was."""
+        """What this very state of the file was stored as before, if it was."""
         if info.st_nlink < 2:
             return None
         key = (info.st_dev, info.st_ino)
         known = self._seen.get(key)
-        if known is None:
+        if known is None or known[2] != state_of(info):
             return None
         known[1] -= 1
         if known[1] <= 0:
@@ -57,10 +62,10 @@ class Links:
         return known[0]
 
     def lead(self, info: os.stat_result, entry: Entry) -> None:
-        """`entry` was stored: later names of the same file are links to it."""
+        """`entry` was stored from the file that `info` is of: later names of that file are links to it."""
         if info.st_nlink > 1:
             leader = Leader(entry.path, entry.mode, entry.uid, entry.gid, entry.mtime_ns)
-            self._seen[(info.st_dev, info.st_ino)] = [leader, info.st_nlink - 1]
+            self._seen[(info.st_dev, info.st_ino)] = [leader, info.st_nlink - 1, state_of(info)]
 
     def meet(self, node: Node) -> Optional[Leader]:
         """The leader of a node in a walk that only looks; the first name met becomes one."""

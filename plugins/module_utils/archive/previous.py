@@ -5,17 +5,20 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, state
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from . import cache, compare, manifest
+from . import cache, codecs, compare, embedded, manifest
 from .content import sha256_of
 from .destination import Destination
 from .merge import merge
@@ -80,6 +83,40 @@ def find(dest: Destination, name: str, parameters: Dict[str, Any]) -> Tuple[Opti
     return _from_manifest(dest, parameters)
 
 
+def refuse_another(dest: Destination, name: str) -> None:
+    """UpkeepError `dest_of_another_set` when the archive at dest is another backup's, by either of its manifests.
+
+    What cannot be read as an archive of ours belongs to nobody.
+    """
+    if not os.path.isfile(dest.archive):
+        return
+    try:
+        owner = manifest.backup_of(dest.manifest)
+    except (UpkeepError, OSError):
+        try:
+            owner = _owner_inside(dest.archive)
+        except (UpkeepError, ValueError, OSError):
+            return
+    if owner != name:
+        raise UpkeepError(
+            "dest_of_another_set",
+            f"dest: {dest.archive} is the archive of the backup {owner}, not of {name}; nothing was replaced. Choose "
+            "another dest, or set force once if the backup was renamed.",
+            path=dest.archive,
+            backup=owner,
+        )
+
+
+def _owner_inside(archive: str) -> str:
+    with open(archive, "rb") as stream:  # noqa: PTH123
+        codec = codecs.recognise(stream.read(512))
+    if codec.unavailable():
+        raise ValueError(codec.unavailable())
+    found = embedded.find(archive, codec)
+    found.spool.close()
+    return found.header["backup"]
+
+
 def _from_manifest(dest: Destination, parameters: Dict[str, Any]) -> Tuple[Optional[Previous], str]:
     """Without a record: the manifest says what was backed up and how, the archive's hash whether it is whole."""
     try:
@@ -97,16 +134,26 @@ def _from_manifest(dest: Destination, parameters: Dict[str, Any]) -> Tuple[Optio
 def remember(
     dest: Destination, name: str, parameters: Dict[str, Any], document: Dict[str, Any], token: bytes, stream: BinaryIO
 ) -> None:
-    """Keep what the next run needs: the record, and the cache's records from `stream`. Raises OSError."""
+    """Keep what the next run needs: the record, and the cache's records from `stream`. Raises OSError.
+
+    Only under the lock on `dest`: what lies there must be what `document` describes.
+    """
     record_path, cache_path = paths_for(dest, name)
     state.ensure("cache")
     stream.seek(0)
-    temporary = cache_path + ".tmp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(fd, "wb") as target:
-        for piece in iter(lambda: stream.read(1 << 20), b""):
-            target.write(piece)
-    os.rename(temporary, cache_path)
+    for left in glob.glob(glob.escape(cache_path) + ".*.tmp"):  # of a killed run: under the lock there is no other
+        os.unlink(left)
+    fd, temporary = tempfile.mkstemp(".tmp", os.path.basename(cache_path) + ".", os.path.dirname(cache_path))
+    try:
+        with os.fdopen(fd, "wb") as target:
+            shutil.copyfileobj(stream, target, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
+        os.rename(temporary, cache_path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
     record = {
         "schema": SCHEMA,
         "token": token.decode("ascii"),
@@ -121,7 +168,8 @@ def remember(
 def same_tree(previous: Previous, walker: Walker) -> bool:
     """The quick answer, by the cache alone: True is certain, False means that it takes a closer look."""
     with previous.records() as records:
-        return records is not None and cache.all_known(records, walker.nodes)
+        known = records is not None and cache.all_known(records, walker.nodes)
+    return known and not walker.vanished and not walker.unreadable
 
 
 def differences(

@@ -75,6 +75,7 @@ class _Test:
         self.started, self.clock = times.now(), time.monotonic()
         self.request, self.check = request, check
         self.scope = scopes.parse(request.paths, request.sample)
+        self.selection = scopes.Selection(self.scope)
         self.commands = commands.parse(request.checks)
         self.path = os.path.abspath(request.archive)
         self.findings, self.details = Findings(), {}
@@ -98,6 +99,8 @@ class _Test:
             message = "compare: live needs the manifest beside the archive, which says where the paths were."
             raise UpkeepError("manifest_missing", message)
         try:
+            self.selection = scopes.select(self.scope, self.archive.manifest.entries())
+            self._note_incomplete()
             if self.scratch is None or self.check:
                 self._verify(None)
                 if self.scratch is not None:
@@ -109,9 +112,18 @@ class _Test:
         finally:
             self.archive.close()
 
+    def _note_incomplete(self) -> None:
+        known = self.archive.manifest
+        if known.complete:
+            return
+        document = known.closing.get("document", {})
+        lists = {key: document.get(key) or [] for key in ("unreadable", "vanished", "changed_during_backup")}
+        said = "; ".join(f"{key}: {', '.join(map(str, lists[key][:20]))}" for key in lists if lists[key])
+        self.findings.left_out("what the backup could not store", said or "the backup says that it is incomplete")
+
     def _verify(self, listener: Any) -> None:
         threads = self.request.threads or usable_cpus()
-        verify(self.archive, self.scope, threads, self.findings, listener)
+        verify(self.archive, self.selection, threads, self.findings, listener)
 
     # -- extraction ------------------------------------------------------------------------------------------------
 
@@ -155,7 +167,8 @@ class _Test:
             raise UpkeepError("no_space", message, free=free, required=wanted)
 
     def _in_scope(self):
-        return (e for e in self.archive.manifest.entries() if e.offset is not None and e in self.scope)
+        entries = self.selection.as_restored(self.archive.manifest.entries())
+        return (e for e in entries if e.offset is not None and e in self.selection)
 
     def _compare_extracted(self, extractor: Extractor, scratch: Scratch, fd: int) -> None:
         info = os.fstat(fd)
@@ -180,8 +193,9 @@ class _Test:
             return entry.path in extractor.skipped or entry.path in self.findings.damaged_paths
 
         self.differences = trees.against_manifest(
-            walker, self.archive.manifest, self.scope, without, frozenset(skip), frozenset(limits)
-        )
+            walker, self.archive.manifest, self.selection, without, frozenset(skip), frozenset(limits),
+            self.selection.as_restored,
+        )  # fmt: skip
         if self.differences.count:
             self.findings.fail(
                 "restore_differs",
@@ -217,7 +231,8 @@ class _Test:
 
     def result(self) -> Result:
         failure = self._failure()
-        document = self._document("failed" if failure else "incomplete" if self.findings.not_stable else "ok")
+        whole = not self.findings.not_stable and self.archive is not None and self.archive.manifest.complete
+        document = self._document("failed" if failure else "ok" if whole else "incomplete")
         changed = self.scratch is not None and self.kept and self.scratch.remember(document["archive_sha256"])
         return Result(document, changed, failure)
 
@@ -264,7 +279,8 @@ class _Test:
             "files_expected": findings.files_expected,
             "files_verified": findings.files_verified,
             "bytes_verified": findings.bytes_verified,
-            "missing_files": [name for seen in trees_seen for name in seen.missing],
+            "missing_files": [shown(path) for path in self.selection.missing]
+            + [name for seen in trees_seen for name in seen.missing],
             "corrupt_files": corrupt,
             "metadata_mismatches": [item for seen in trees_seen for item in seen.metadata],
             "extra_files": [name for seen in trees_seen for name in seen.extra],

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
@@ -24,8 +24,12 @@ class Scope:
     def everything(self) -> bool:
         return not self.paths and self.sample is None
 
+    def reaches(self, path: bytes) -> bool:
+        """Does `paths` alone take this archive name in?"""
+        return not self.paths or any(under(path, folder) for folder in self.paths)
+
     def __contains__(self, entry: Entry) -> bool:
-        if self.paths and not any(under(entry.path, path) for path in self.paths):
+        if not self.reaches(entry.path):
             return False
         if self.sample is None:
             return True
@@ -33,6 +37,62 @@ class Scope:
         part, of = self.sample
         digest = hashlib.sha256(entry.leader or entry.path).digest()
         return int.from_bytes(digest[:8], "big") % of == part - 1
+
+
+@dataclass
+class Selection:
+    """A scope held against one manifest.
+
+    A hard link has no content of its own. Where its leader is out of scope, the leader is read all the same, and
+    restored under the first of its names in scope: `stand_ins` maps such a leader to that name, `names` are all its
+    names in scope. `missing` are the paths of the scope that no entry lies under.
+    """
+
+    scope: Scope
+    stand_ins: Dict[bytes, bytes] = field(default_factory=dict)
+    names: Set[bytes] = field(default_factory=set)
+    missing: List[bytes] = field(default_factory=list)
+
+    @property
+    def everything(self) -> bool:
+        return self.scope.everything
+
+    def __contains__(self, entry: Entry) -> bool:
+        return entry.path in self.names or entry in self.scope  # a sample goes by the leader, which these lose
+
+    def needs(self, entry: Entry) -> bool:
+        """Must this entry be read?"""
+        return entry.path in self.stand_ins or entry in self
+
+    def as_restored(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """The entries as they lie on disk after a restore: a stand-in is what its leader was, the others link to it."""
+        leaders: Dict[bytes, Entry] = {}
+        for entry in entries:
+            name = self.stand_ins.get(entry.path)
+            if name is not None:
+                leaders[name] = replace(entry, path=name)
+            stand_in = self.stand_ins.get(entry.leader) if entry.leader is not None else None
+            if stand_in == entry.path:
+                entry = leaders.pop(stand_in, entry)
+            elif stand_in is not None and entry.path in self.names:
+                entry = replace(entry, leader=stand_in)
+            yield entry
+
+
+def select(scope: Scope, entries: Iterable[Entry]) -> Selection:
+    """Takes a pass over the manifest's entries, unless the scope is everything."""
+    found = Selection(scope)
+    if scope.everything:
+        return found
+    missing = dict.fromkeys(scope.paths)
+    for entry in entries:
+        for path in [path for path in missing if under(entry.path, path)]:
+            del missing[path]
+        if entry.leader is not None and entry in scope and not scope.reaches(entry.leader):
+            found.stand_ins.setdefault(entry.leader, entry.path)
+            found.names.add(entry.path)
+    found.missing = list(missing)
+    return found
 
 
 def under(path: bytes, folder: bytes) -> bool:

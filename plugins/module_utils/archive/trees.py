@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, FrozenSet, List, Set
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Set, Union
 
 from . import compare
 from .manifest import Manifest
 from .merge import merge
 from .metadata import Links
 from .model import FILE, SOCKET, Entry, raw, shown
-from .scope import Scope
+from .scope import Scope, Selection
 from .verify import LIMIT
 from .walk import Node, Walker
 
@@ -40,20 +40,22 @@ class Differences:
 def against_manifest(
     walker: Walker,
     known: Manifest,
-    scope: Scope,
+    scope: Union[Scope, Selection],
     without: Callable[[Entry], bool] = lambda _entry: False,
     skip: FrozenSet[str] = frozenset(),
     skip_xattrs: FrozenSet[str] = frozenset(),
+    expected: Callable[[Iterator[Entry]], Iterator[Entry]] = iter,
 ) -> Differences:
     """Compare each stored entry in `scope` with what `walker` finds, contents read again from disk.
 
     `without` picks entries that are known not to be there; `skip` are entry fields, `skip_xattrs` attribute names that
-    cannot be compared. What the walk finds beyond the whole manifest is extra, but for the folders above its roots.
+    cannot be compared; `expected` may turn the manifest's entries into what should be there. What the walk finds beyond
+    the whole manifest is extra, but for the folders above its roots.
     """
     found, links = Differences(), Links()
     above = _above([raw(root) for root in known.header["roots"]])
     with_xattrs = bool(known.header["xattrs"])
-    for node, entry in merge(walker.nodes(), known.entries()):
+    for node, entry in merge(walker.nodes(), expected(known.entries())):
         leader = links.meet(node) if node is not None and node.error is None else None
         if entry is None:
             if node is not None and not (node.fd >= 0 and node.path in above) and scope.everything:

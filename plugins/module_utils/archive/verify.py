@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat as stat_module
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Callable, List, Optional, Set
 
@@ -21,7 +21,7 @@ from .destination import belongs, pending_manifest
 from .manifest import BESIDE, Manifest
 from .model import EMBEDDED_NAME, END_OF_TAR, FILE, SOCKET, STABLE, Entry, padding, shown
 from .reader import BlockReader, DamagedBlock
-from .scope import Scope
+from .scope import Selection
 from .writer import embedded_header
 
 LIMIT = 1000  # names kept in a list; `counts` has the true numbers
@@ -148,21 +148,21 @@ def _manifest(path: str, codec: ModuleType, given: Optional[str], findings: Find
 
 
 def verify(
-    archive: Archive, scope: Scope, threads: int, findings: Findings, listener: Optional[Listener] = None
+    archive: Archive, selection: Selection, threads: int, findings: Findings, listener: Optional[Listener] = None
 ) -> None:
     """Check the archive against its manifest and fill `findings`.
 
-    For each stored entry in scope that is intact so far, `listener(entry)` may return an object whose `write(bytes)`
-    gets a file's stored content, and whose `done(ok)` is called at its end. Raises UpkeepError `manifest_damaged`, and
-    what the listener raises.
+    For each stored entry of the selection that is intact so far, `listener(entry)` (a stand-in under its new name) may
+    return an object whose `write(bytes)` gets a file's stored content, and whose `done(ok)` is called at its end.
+    Raises UpkeepError `manifest_damaged`, and what the listener raises.
     """
     with ThreadPoolExecutor(1) as pool:
         whole = pool.submit(_file_sha256, archive.path)
-        wanted = None if scope.everything else _wanted_blocks(archive.manifest, scope)
+        wanted = None if selection.everything else _wanted_blocks(archive.manifest, selection)
         reader = BlockReader(archive.fd, archive.codec, archive.manifest.index, threads, wanted)
         reader.keep_hash_at(archive.manifest.closing["tar_bytes"])
         try:
-            _entries(archive.manifest, scope, reader, findings, listener)
+            _entries(archive.manifest, selection, reader, findings, listener)
             if wanted is None:
                 _tail(archive.manifest, reader, findings)
             reader.drain()
@@ -197,56 +197,78 @@ def _stored(known: Manifest) -> Any:
         raise manifest.damaged(known.path, "its entries end elsewhere than it says")
 
 
-def _wanted_blocks(known: Manifest, scope: Scope) -> bytearray:
+def _wanted_blocks(known: Manifest, selection: Selection) -> bytearray:
     wanted = bytearray(len(known.index))
     for entry, _head, end in _stored(known):
-        if entry.offset is not None and entry in scope:
+        if entry.offset is not None and selection.needs(entry):
             first, last = known.index.holding(entry.offset), known.index.holding(end - 1)
             wanted[first : last + 1] = b"\1" * (last + 1 - first)
     return wanted
 
 
-def _entries(known: Manifest, scope: Scope, reader: BlockReader, findings: Findings, listener: Any) -> None:
+def _entries(known: Manifest, selection: Selection, reader: BlockReader, findings: Findings, listener: Any) -> None:
+    leaders: Set[bytes] = set()  # those out of scope, as far as their content was proven
     for entry, head, _end in _stored(known):
+        wanted = entry in selection
         if entry.offset is None:
-            if entry.type != SOCKET and entry in scope:
+            if entry.type != SOCKET and wanted:
                 findings.not_stable += 1
                 findings.left_out(
                     shown(entry.path), f"it was {entry.state} during the backup: it is not in the archive"
                 )
             continue
         findings.total += 1
-        if entry not in scope:
+        if not wanted and not selection.needs(entry):
             continue
-        findings.expected += 1
         is_file = entry.type in ("file", "hardlink")
-        findings.files_expected += is_file
+        if wanted:
+            findings.expected += 1
+            findings.files_expected += is_file
         if entry.state != STABLE:
             findings.not_stable += 1
             findings.left_out(f"{shown(entry.path)}: what it should be", f"it was {entry.state} during the backup")
-        reader.seek(entry.offset)
-        target = None
-        try:
-            if reader.read(len(head)) != head:
-                findings.damaged_entry(entry.path, known.index.holding(entry.offset), "its header differs")
-                continue
-            target = listener(entry) if listener is not None else None
-            why = _content(entry, reader, target)
-        except DamagedBlock as error:
-            why = str(error)
-            findings.damaged_entry(entry.path, error.number, why)
-        except EOFError:
-            why = "the archive ends before it"
-            findings.damaged_entry(entry.path, None, why)
+        if not _one(entry, head, known, selection, leaders, reader, findings, listener):
+            continue
+        findings.bytes_verified += entry.size
+        if wanted:
+            findings.verified += 1
+            findings.files_verified += is_file
         else:
-            if why:
-                findings.damaged_entry(entry.path, known.index.holding(entry.offset), why)
-            else:
-                findings.verified += 1
-                findings.files_verified += is_file
-                findings.bytes_verified += entry.size
-        if target is not None:
-            target.done(not why)
+            leaders.add(entry.path)
+    if selection.missing:
+        names = ", ".join(shown(path) for path in selection.missing[:3])
+        more = f" and {len(selection.missing) - 3} more" if len(selection.missing) > 3 else ""
+        findings.fail("path_missing", f"paths: {names}{more}: the archive holds nothing of that name.")
+
+
+def _one(entry, head, known, selection, leaders, reader, findings, listener) -> bool:
+    """Check one entry, and hand it to the listener; whether it is what was archived."""
+    reader.seek(entry.offset)
+    target, number = None, known.index.holding(entry.offset)
+    why: str = ""
+    try:
+        if reader.read(len(head)) != head:
+            findings.damaged_entry(entry.path, number, "its header differs")
+            return False
+        if entry.leader in findings.damaged_paths:
+            why = f"the file that it is another name of, {shown(entry.leader)}, is damaged"
+            number = None
+        elif entry.leader in selection.stand_ins and entry.leader not in leaders:
+            why = f"the file that it is another name of, {shown(entry.leader)}, is not in the archive"
+            number = None
+        else:
+            if listener is not None:
+                target = listener(replace(entry, path=selection.stand_ins.get(entry.path, entry.path)))
+            why = _content(entry, reader, target)
+    except DamagedBlock as error:
+        why, number = str(error), error.number
+    except EOFError:
+        why, number = "the archive ends before it", None
+    if why:
+        findings.damaged_entry(entry.path, number, why)
+    if target is not None:
+        target.done(not why)
+    return not why
 
 
 def _content(entry: Entry, reader: BlockReader, target: Any) -> str:

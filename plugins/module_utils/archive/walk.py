@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Nam
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from .model import EVIDENCE_MARKER, SCRATCH_MARKER, order, raw, shown
+from .model import EMBEDDED_NAME, EVIDENCE_MARKER, SCRATCH_MARKER, order, raw, shown
 
 CHUNK = 4096  # names looked at together; bounds memory in a folder with a million names
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -67,16 +67,45 @@ class Walker:
     avoid_names: Dict[Tuple[int, int], Callable[[bytes], bool]] = field(default_factory=dict)
     markers: FrozenSet[bytes] = _MARKERS  # a folder that holds one of these is left out
     excluded: int = 0
+    marked: List[bytes] = field(default_factory=list)  # the folders left out for a marker
+    reserved: bool = False  # a live file has the name of the archive's own manifest, and was left out
     vanished: List[bytes] = field(default_factory=list)
     unreadable: List[bytes] = field(default_factory=list)  # names in a folder that may be listed but not entered
     why_unreadable: str = ""
     mounts: List[bytes] = field(default_factory=list)
     avoided_inside: bool = False
 
+    def refuse_roots(self) -> None:
+        """UpkeepError `bad_parameter` naming a path that was asked for and would be left out as a whole."""
+        for root in self.roots:
+            why = self._why_left_out(root)
+            if why:
+                full = os.fsdecode(os.path.normpath(os.path.join(root.folder, root.name)))
+                raise UpkeepError("bad_parameter", f"paths: {full} is never backed up: {why}.", option="paths")
+
+    def _why_left_out(self, root: Root) -> str:
+        if root.path == EMBEDDED_NAME or root.path.startswith(EMBEDDED_NAME + b"/"):
+            return "an archive has its own manifest under that name"
+        try:
+            fd = os.open(os.path.join(root.folder, root.name), _FOLDER)
+        except OSError:  # no folder, or none of ours: the walk will say so
+            return ""
+        try:
+            info = os.fstat(fd)
+            if (info.st_dev, info.st_ino) in self.avoid_folders:
+                return "it is the folder with this tool's own state"
+            if has_marker(fd, self.markers.intersection(map(os.fsencode, os.listdir(fd)))):
+                return "it holds a marker file of this tool (evidence, or a restore's scratch folder)"
+        except OSError:
+            return ""
+        finally:
+            os.close(fd)
+        return ""
+
     def nodes(self, on_chunk: Optional[OnChunk] = None, folders_only: bool = False) -> Iterator[Node]:
         """Every node in archive order; with `folders_only` just the folders (`on_chunk` still sees all names)."""
         _allow_descriptors()
-        self.excluded, self.vanished, self.unreadable, self.mounts = 0, [], [], []
+        self.excluded, self.vanished, self.unreadable, self.mounts, self.marked = 0, [], [], [], []
         for root in self.roots:
             holder = os.open(root.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -171,7 +200,8 @@ class Walker:
             except OSError as error:
                 os.close(fd)
                 return Node(path, name, seen, parent, -1, error, False), ()
-            if not self.markers.isdisjoint(names):
+            if has_marker(fd, self.markers.intersection(names)):
+                self.marked.append(path)
                 self.excluded += 1
                 os.close(fd)
                 return None
@@ -185,6 +215,11 @@ class Walker:
             ours = self.avoid_names[place]
             self.avoided_inside = True
             names = [name for name in names if not ours(name)]
+        folder, reserved = os.path.split(EMBEDDED_NAME)
+        if path == folder and reserved in names:
+            self.reserved = True
+            self.excluded += 1
+            names.remove(reserved)
         if self.exclude is not keep_all:
             prefix = b"" if path == b"." else path + b"/"
             before = len(names)
@@ -192,6 +227,19 @@ class Walker:
             self.excluded += before - len(names)
         names.sort()
         return names
+
+
+def has_marker(folder: int, found: Iterable[bytes]) -> bool:
+    """Is one of these names a regular file of root's or ours? Anybody can put one into a folder of their own, and must
+    not decide by that what is backed up."""
+    for name in found:
+        try:
+            info = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(info.st_mode) and info.st_uid in (0, os.geteuid()):
+            return True
+    return False
 
 
 def _allow_descriptors() -> None:

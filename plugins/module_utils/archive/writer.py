@@ -59,8 +59,8 @@ class ArchiveWriter:
     def add(self, node: Node) -> None:
         self.store.add(node)
 
-    def finish(self) -> Dict[str, Any]:
-        """Write what stands behind the entries, make it durable, read it back.
+    def finish(self, complete: bool = True) -> Dict[str, Any]:
+        """Write what stands behind the entries, make it durable, read it back. `complete`: was everything stored?
 
         Returns the closing facts: entries, files, input_bytes, tar_bytes, tar_sha256, lines_sha256, stream_bytes,
         stream_sha256, archive_bytes, archive_sha256. Raises OSError, UpkeepError `io_error`.
@@ -74,6 +74,8 @@ class ArchiveWriter:
             "tar_bytes": sink.position,
             "tar_sha256": sink.sha256(),
         }
+        if not complete:
+            self._facts["complete"] = False
         self._embedded_blocks = len(sink.blocks)
         for number in range(self._embedded_blocks):
             self._line(_lines.block_line(sink.blocks[number]))

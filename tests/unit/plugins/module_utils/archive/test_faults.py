@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +95,26 @@ def test_two_runs_at_once(tree, back_up, tmp_path):
                 back_up(tree, **more)
             assert caught.value.code == "dest_locked"
     assert back_up(tree)["changed"] and names(tmp_path / "out") == []
+
+
+def test_no_other_run_comes_between_a_closer_look_and_its_record(tree, back_up, state_dir, monkeypatch):
+    first = back_up(tree)["data"]
+    shutil.rmtree(str(state_dir))
+    original = previous.remember
+
+    def remember(*arguments):
+        monkeypatch.setattr(previous, "remember", original)
+        with pytest.raises(UpkeepError) as caught:
+            back_up(tree, exclude=("sub",))
+        assert caught.value.code == "dest_locked"
+        return original(*arguments)
+
+    monkeypatch.setattr(previous, "remember", remember)
+    assert not back_up(tree)["changed"]
+    assert previous.remember is original
+    assert back_up(tree)["data"]["sha256"] == first["sha256"]
+    assert back_up(tree, exclude=("sub",))["changed"] and back_up(tree)["changed"]
+    assert not [name for name in os.listdir(str(state_dir / "cache")) if name.endswith(".tmp")]
 
 
 def test_a_full_disk(tree, small_disk, restore_test, state_dir):

@@ -97,6 +97,10 @@ def test_the_forge_itself_makes_good_archives(forge, attempt):
     assert result.document["status"] == "ok", result.document["failures"]
 
 
+def test_an_empty_archive_proves_nothing(forge, restore_test):
+    assert restore_test(forge([])).failure.code == "nothing_verified"
+
+
 @pytest.mark.parametrize(
     "path", [b"../escaped", b"a/../../escaped", b"/escaped", b"a//b", b"./escaped", b"a/.", b"a/", b""]
 )

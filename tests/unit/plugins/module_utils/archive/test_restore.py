@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import gzip
+import json
 import os
+import time
 
 import pytest
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import restore
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import cache, restore
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 
@@ -128,25 +132,90 @@ def test_paths(archive, restore_test, tmp_path, path, count):
     assert count is None or document["entries_expected"] == count
 
 
-def test_a_hard_link_without_its_leader_is_not_checked(archive, restore_test, tmp_path):
-    document = restore_test(archive, paths=["zz-hard", "empty"], mode="extract", dest=str(tmp_path / "there")).document
-    assert document["status"] == "ok"
-    assert "zz-hard" in [item["what"] for item in document["not_checked"]]
+@pytest.mark.parametrize("sample", [None, {"part": 1, "of": 2}, {"part": 2, "of": 2}])
+def test_hard_links_without_their_leader_bring_its_content(tree, back_up, restore_test, tmp_path, sample):
+    for name in ("pipe", "arrow"):
+        os.mkfifo(str(tree / name)) if name == "pipe" else os.symlink("small", str(tree / name))
+        os.link(str(tree / name), str(tree / "sub" / name), follow_symlinks=False)
+    os.link(str(tree / "small"), str(tree / "sub" / "deep" / "hard"))
+    archive = back_up(tree)["data"]["archive"]
+    there = tmp_path / "there"
+    result = restore_test(archive, paths=["sub"], mode="extract", dest=str(there), keep=True, sample=sample)
+    document = result.document
+    assert document["status"] == "ok" and not document["not_checked"][1:], document
+    assert document["entries_verified"] == document["entries_expected"]
+    if sample is None:
+        assert document["bytes_verified"] == len(b"deep" + b"hello\n")
+        hard, deep = there / "sub" / "hard", there / "sub" / "deep" / "hard"
+        assert hard.read_bytes() == b"hello\n" and os.path.samefile(str(hard), str(deep))
+        assert os.readlink(str(there / "sub" / "arrow")) == "small" and (there / "sub" / "pipe").is_fifo()
+        assert not (there / "small").exists()
 
 
-@pytest.mark.parametrize("paths", [["no-such-path"], ["sma"]])
-def test_nothing_verified_is_a_failure(archive, restore_test, paths, valid):
-    result = restore_test(archive, paths=paths)
-    assert result.failure.code == "nothing_verified" and result.document["status"] == "failed"
+def test_a_damaged_leader_damages_its_links(tree, restore_test, tmp_path, back_up):
+    archive = back_up(tree, "a.tar", paths=["small", "sub"])["data"]["archive"]
+    with open(archive, "r+b") as stream:  # noqa: PTH123
+        place = stream.read().index(b"hello\n")
+        stream.seek(place)
+        stream.write(b"HELLO")
+    for paths, left in ((["sub/hard"], 0), ([], None)):
+        document = restore_test(archive, paths=paths).document
+        assert document["status"] == "failed" and {"small", "sub/hard"} <= set(document["corrupt_files"])
+        assert left is None or document["files_verified"] == left
+
+
+@pytest.mark.parametrize("mode", ["stream", "extract"])
+@pytest.mark.parametrize("paths", [["no-such-path"], ["sma"], ["small", "var/lib/db.dump", "/sub/not"]])
+def test_paths_that_the_archive_does_not_hold(archive, restore_test, tmp_path, paths, mode, valid):
+    more = {"dest": str(tmp_path / "there")} if mode == "extract" else {}
+    result = restore_test(archive, paths=paths, mode=mode, **more)
+    assert result.failure.code == "path_missing" and result.document["status"] == "failed"
+    assert result.document["missing_files"] == [path.strip("/") for path in paths if path != "small"]
     valid("restore", result.document)
 
 
-def test_an_empty_archive_is_a_failure(tmp_path, back_up, restore_test):
-    (tmp_path / "top").mkdir()
-    (tmp_path / "top" / ".upkeep-evidence").write_text("")
-    data = back_up(tmp_path / "top")["data"]
-    assert data["entries"] == 0
-    assert restore_test(data["archive"]).failure.code == "nothing_verified"
+def stat_fails(monkeypatch, failing):
+    """A dead mount: the name is listed, and cannot be looked at."""
+    original = os.stat
+
+    def stat(path, *arguments, **more):
+        if path == failing:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        return original(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "stat", stat)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_an_incomplete_archive_is_never_proven_whole(tree, back_up, restore_test, monkeypatch, beside, valid, tmp_path):
+    with monkeypatch.context() as patch:
+        stat_fails(patch, b"deep")
+        data = back_up(tree, on_unreadable="mark")["data"]
+    assert data["unreadable"] == ["sub/deep"] and not data["complete"]
+    if not beside:
+        os.unlink(data["manifest"])
+    document = restore_test(data["archive"]).document
+    assert document["status"] == "incomplete" and document["not_checked"]
+    valid("restore", document)
+    if beside:
+        with gzip.open(data["manifest"], "rt") as lines:
+            for line in lines:
+                valid("manifest", json.loads(line))
+        assert "sub/deep" in document["not_checked"][0]["why"]
+    for _run in range(2):  # one that writes, one that finds nothing new
+        assert back_up(tree)["data"]["complete"]
+        assert sorted(os.listdir(str(tmp_path / "out"))) == ["a.tar.gz", "a.tar.gz.manifest.jsonl.gz"]
+        (tmp_path / "out" / "a.incomplete.tar.gz").write_text("again")
+
+
+def test_a_folder_that_cannot_be_looked_at_is_no_confirmation(tree, back_up, monkeypatch):
+    monkeypatch.setattr(cache, "_FRESH_NS", 0)
+    time.sleep(0.02)
+    back_up(tree)
+    stat_fails(monkeypatch, b"sub")
+    with pytest.raises(UpkeepError) as caught:
+        back_up(tree)
+    assert caught.value.code == "unreadable"
 
 
 def test_drift(tree, archive, restore_test, valid):
