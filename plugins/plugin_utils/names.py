@@ -14,6 +14,8 @@ _KEPT = 48
 _SAFE = re.compile(r"[A-Za-z0-9._-]")
 # No percent-encoding produces "%~", so a shortened name cannot meet an encoded one.
 _SHORTENED = "%~"
+# Nor a lone "%": "%00" is the name of one NUL.
+_EMPTY = "%"
 
 
 def encode(name: str) -> str:
@@ -22,7 +24,7 @@ def encode(name: str) -> str:
     A name that would be longer than 96 characters keeps its beginning, followed by `%~` and 40 digits of its sha256.
     """
     raw = name.encode("utf-8", "surrogateescape")
-    encoded = "".join(chr(byte) if _SAFE.match(chr(byte)) else f"%{byte:02X}" for byte in raw) or "%00"
+    encoded = "".join(chr(byte) if _SAFE.match(chr(byte)) else f"%{byte:02X}" for byte in raw) or _EMPTY
     if encoded.startswith("."):
         encoded = "%2E" + encoded[1:]
     if len(encoded) > _LONGEST:
@@ -34,4 +36,4 @@ def decode(folder: str) -> str | None:
     """The name that `encode` was given, or None where it was shortened."""
     if _SHORTENED in folder:
         return None
-    return "" if folder == "%00" else urllib.parse.unquote(folder, "utf-8", "surrogateescape")
+    return "" if folder == _EMPTY else urllib.parse.unquote(folder, "utf-8", "surrogateescape")

@@ -44,7 +44,7 @@ def build(
     """
     gathered = gather(home, run, process)
     run = gathered.run
-    hosts = [host_entry(name, phases, now) for name, phases in gathered.by_host.items()]
+    hosts = [host_entry(name, run.asset_of(name), phases, now) for name, phases in gathered.by_host.items()]
     backups = backup_entries(home, gathered, now)
     chain = proofs.verify_chain(home)
     report: dict[str, Any] = {

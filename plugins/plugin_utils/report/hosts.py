@@ -20,15 +20,18 @@ _COUNTS = ("installed", "pending", "security", "blocked")
 _CONTACT = ("backup", "restore_test", "patch_level", "patch")
 
 
-def host_entry(name: str, phases: Mapping[str, Seen], now: datetime) -> dict[str, Any]:
-    """`hosts[]` of the report. Figures that are not known are null, never 0."""
+def host_entry(name: str, asset: str, phases: Mapping[str, Seen], now: datetime) -> dict[str, Any]:
+    """`hosts[]` of the report. Figures that are not known are null, never 0.
+
+    `asset` is for want of an observation that says it.
+    """
     own = {phase: seen for phase, seen in phases.items() if not seen.carried and seen.status is not None}
     told = own or {phase: seen for phase, seen in phases.items() if seen.status is not None}
     status = worst(seen.status for seen in told.values() if seen.status)
     patch = patch_section(phases["patch_level"], now)
     return {
         "name": name,
-        "asset": next((seen.observation.asset for seen in phases.values() if seen.observation), name),
+        "asset": next((seen.observation.asset for seen in phases.values() if seen.observation), asset),
         "status": status,
         "reason": next((seen.reason for seen in told.values() if seen.status == status and seen.reason), None),
         "observed": _observed(own, phases),
