@@ -11,10 +11,22 @@ import tempfile
 from typing import Any
 
 
+def make_folder(path: str) -> None:
+    """`path` and each missing folder above it, all 0700 (`makedirs` gives its mode to the last one only). OSError."""
+    above = os.path.dirname(path.rstrip("/"))
+    if above and not os.path.isdir(above):
+        make_folder(above)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
 def write_bytes(path: str, content: bytes, mode: int = 0o600) -> None:
     """Put `content` at `path` atomically, making the folder (0700) if need be. OSError: then nothing changed."""
     folder = os.path.dirname(path) or "."
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_folder(folder)
     handle, temporary = tempfile.mkstemp(prefix=".upkeep-tmp-", dir=folder)
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic
+
 
 def state_dir() -> str:
     """`UPKEEP_STATE_DIR`, else `/var/lib/upkeep` for root, else below `XDG_STATE_HOME` (default `~/.local/state`).
@@ -36,7 +38,7 @@ def needs_root(required: bool) -> str | None:
 
 
 def ensure(*parts: str) -> str:
-    """A folder under the state folder, made 0700 where it is missing. Raises OSError."""
+    """A folder under the state folder, made where it is missing, each level of it 0700. Raises OSError."""
     folder = os.path.join(state_dir(), *parts)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    atomic.make_folder(folder)
     return folder

@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, Optional
 
 from . import model
 from .blocks import Block
+from .content import hashed
 from .model import Entry, order, raw, text
 
 ENTRY_START, BLOCK_START, END_START = b'{"path"', b'{"block"', b'{"end"'
@@ -19,6 +20,11 @@ _TYPES = {
     for name in ["FILE", "DIRECTORY", "SYMLINK", "HARDLINK", "FIFO", "CHARACTER", "BLOCK", "SOCKET"]
 }
 _STATES = {model.STABLE, model.CHANGED, model.VANISHED, model.UNREADABLE}
+
+
+_LARGE = 1 << 63  # what the kernel takes as a size or a time in seconds
+_MAX_STORED = 2 * model.BLOCK_SIZE  # no codec makes a block twice as large
+_NO_ID = (1 << 32) - 1  # the kernel's word for no user and no group
 
 
 def dump(document: Dict[str, Any]) -> bytes:
@@ -46,6 +52,8 @@ def entry_line(entry: Entry) -> bytes:
         line += ',"sparse":' + json.dumps(entry.sparse, separators=(",", ":"))
     if entry.sha256 is not None:
         line += f',"sha256":"{entry.sha256}"'
+    if entry.sha256_of is not None:
+        line += f',"sha256_of":"{entry.sha256_of}"'
     if entry.offset is not None:
         line += f',"offset":{entry.offset}'
     return (line + f',"state":"{entry.state}"}}\n').encode("ascii")
@@ -64,7 +72,12 @@ def holds_manifest(line: bytes) -> bool:
 def parse_block(line: bytes) -> Block:
     """ValueError, KeyError or TypeError when it is none."""
     b = json.loads(line)
-    return Block(b["block"], b["offset"], b["size"], b["at"], b["stored"], int(b["crc32"], 16))
+    block = Block(b["block"], b["offset"], b["size"], b["at"], b["stored"], int(b["crc32"], 16))
+    if any(type(number) is not int or not 0 <= number < _LARGE for number in block):
+        raise ValueError("a block's number is none")
+    if block.stored > _MAX_STORED or block.crc32 >= 1 << 32:
+        raise ValueError(f"block {block.number} is larger than a block can be")
+    return block
 
 
 def parse_entry(line: bytes) -> Entry:
@@ -79,7 +92,8 @@ def parse_entry(line: bytes) -> Entry:
     for number in (entry.uid, entry.gid, entry.size, entry.mtime_ns, entry.offset or 0):
         if type(number) is not int:
             raise ValueError("a number is none")
-    if entry.size < 0 or entry.uid < 0 or entry.gid < 0 or not 0 <= entry.mode <= 0o7777:
+    limits = ((entry.size, _LARGE), (entry.uid, _NO_ID), (entry.gid, _NO_ID), (entry.mode, 0o10000))
+    if not all(0 <= number < limit for number, limit in limits) or abs(entry.mtime_ns) >= _LARGE * 1_000_000_000:
         raise ValueError("a number is out of range")
     if not isinstance(entry.user, str) or not isinstance(entry.group, str):
         raise ValueError("an owner is no text")
@@ -91,11 +105,18 @@ def parse_entry(line: bytes) -> Entry:
         entry.leader = _path(d["leader"])
     if "rdev" in d:
         major, minor = d["rdev"]
-        entry.rdev = (int(major), int(minor))
+        if any(type(number) is not int or not 0 <= number < 1 << 32 for number in (major, minor)):
+            raise ValueError("a device's number is out of range")
+        entry.rdev = (major, minor)
     if "xattrs" in d:
+        for name in d["xattrs"]:
+            _clean(name)
         entry.xattrs = {name: base64.b64decode(value, validate=True) for name, value in d["xattrs"].items()}
     if "sparse" in d:
         entry.sparse = _regions(d["sparse"], entry.size)
+    entry.sha256_of = d.get("sha256_of")
+    if entry.sha256 is not None and entry.sha256_of != hashed(entry.size, entry.sparse):
+        raise ValueError("its sha256 is not of what it should be of")
     return entry
 
 

@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import time
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
@@ -53,6 +53,7 @@ class Store:
         self.unreadable: List[bytes] = []
         self.vanished: List[bytes] = []
         self.sockets: List[bytes] = []
+        self.denied: List[str] = []  # "path: attribute" of what this user may not read
         self.why_unreadable = ""
 
     def add(self, node: Node) -> None:
@@ -66,7 +67,9 @@ class Store:
                 return
             self.files += 1
         try:
-            entry = describe(node, self._xattrs and node.error is None, leader)
+            denied: List[str] = []
+            entry = describe(node, self._xattrs and node.error is None, leader, denied)
+            self._note_denied(node, denied)
         except FileNotFoundError:
             self._gone(node)
             return
@@ -93,6 +96,9 @@ class Store:
             return os.stat(node.name, dir_fd=node.dir_fd, follow_symlinks=False)
         except OSError:
             return None  # reading it will say why
+
+    def _note_denied(self, node: Node, names: List[str]) -> None:
+        self.denied += [f"{shown(node.path)}: {name}" for name in names]
 
     def _file(self, node: Node) -> None:
         try:
@@ -125,10 +131,12 @@ class Store:
                 entry = from_stat(node.path, info)
                 if entry.type != FILE:
                     raise Gone
-                entry.xattrs = read_xattrs(source.fd) if self._xattrs else {}
+                denied: List[str] = []
+                entry.xattrs = source.xattrs(denied) if self._xattrs else {}
                 entry.sparse = source.regions() if self._sparse else None
                 small = info.st_size <= BLOCK_SIZE and entry.sparse is None
                 if self._small(source, entry, last) if small else self._large(source, entry, last):
+                    self._note_denied(node, denied)
                     return entry, info
             time.sleep(_PAUSE_S)
         raise AssertionError("the last try always stores")
@@ -150,7 +158,7 @@ class Store:
     def _large(self, source: _Reading, entry: Entry, last: bool) -> bool:
         """Store it as it is read, and take it back when it changed or could not be read to its end."""
         point = self._sink.checkpoint()
-        sha = content.SparseHash()
+        sha = content.SparseHash(entry.size, entry.sparse)
         self._begin(entry)
         sink, there = self._sink, 0
 
@@ -161,7 +169,7 @@ class Store:
         wanted = entry.sparse if entry.sparse is not None else [(0, entry.size)]
         try:
             for offset, length in wanted:
-                sha.hole_to(offset)
+                sha.region(offset, length)
                 there += source.copy(offset, length, sink.room, take)
             held = source.held_still()
         except _Unreadable:
@@ -172,8 +180,7 @@ class Store:
             if not last:
                 sink.rollback(point)
                 return False
-        sha.hole_to(entry.size)
-        entry.sha256 = sha.hexdigest()
+        entry.sha256, entry.sha256_of = sha.hexdigest(), sha.of
         return True
 
     def _begin(self, entry: Entry) -> None:
@@ -232,6 +239,9 @@ class _Reading:
 
     def __exit__(self, *_: object) -> None:
         os.close(self.fd)
+
+    def xattrs(self, denied: List[str]) -> Dict[str, bytes]:
+        return self._guard(read_xattrs, self.fd, denied)
 
     def regions(self) -> Optional[list]:
         return self._guard(content.regions, self.fd, self.info)

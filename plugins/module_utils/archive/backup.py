@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import platform
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
@@ -57,7 +56,11 @@ def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, 
     dest_of_another_set, compression_unavailable, io_error. After any of them the last archive and its manifest are as
     they were.
     """
-    return _Run(request, diff).go(check)
+    this = _Run(request, diff)
+    try:
+        return this.go(check)
+    except OSError as error:
+        raise write_error(error, this.dest.archive)
 
 
 def usable_cpus() -> int:
@@ -87,10 +90,7 @@ class _Run:
     def go(self, check: bool) -> Dict[str, Any]:
         self.dest.check(make=not check)
         if not check:
-            try:
-                self.warnings += self.dest.settle()
-            except OSError as error:
-                raise write_error(error, self.dest.folder)
+            self.warnings += self.dest.settle()
         self._warn_of_links()
         self.walker = self._walker()
         self.walker.refuse_roots()
@@ -130,17 +130,12 @@ class _Run:
 
     def _same_under_lock(self) -> Optional[Previous]:
         """The closer look, with nobody replacing the archive until it is noted what that archive is."""
-        try:
-            with self.dest.held(), tempfile.TemporaryFile(dir=self.dest.folder) as records:
-                known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
-                if known is None:
-                    return None
-                token = os.urandom(16).hex().encode("ascii")
-                known = self._same_at_a_closer_look(known, cache.Recorder(records, token))
-                if known is not None:
-                    self._remember(known.document, token, records)
-        except OSError as error:
-            raise write_error(error, self.dest.folder)
+        with self.dest.held(), cache.recording(self.dest.folder) as recorder:
+            known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
+            if known is not None:
+                known = self._same_at_a_closer_look(known, recorder)
+            if known is not None:
+                self._remember(known.document, recorder)
         return known
 
     def _same_at_a_closer_look(self, known: Previous, recorder: Any = None) -> Optional[Previous]:
@@ -178,21 +173,17 @@ class _Run:
             self.codec, self.level, self.request.threads or usable_cpus(), self.request.xattrs, self.request.sparse,
             self.request.on_changed,
         )  # fmt: skip
-        token = os.urandom(16).hex().encode("ascii")
-        try:
-            with self.dest.locked() as stream, tempfile.TemporaryFile(dir=self.dest.folder) as records:
-                writer = ArchiveWriter(stream, self.dest.folder, settings, self._manifest_header())
-                try:
-                    for node in self.walker.nodes(cache.Recorder(records, token)):
-                        writer.add(node)
-                    self._refuse_unreadable(writer)
-                    document = self._publish(writer)
-                finally:
-                    writer.close()
-                if document["complete"]:
-                    self._remember(document, token, records)
-        except OSError as error:
-            raise write_error(error, self.dest.archive)
+        with self.dest.locked() as stream, cache.recording(self.dest.folder) as recorder:
+            writer = ArchiveWriter(stream, self.dest.folder, settings, self._manifest_header())
+            try:
+                for node in self.walker.nodes(recorder):
+                    writer.add(node)
+                self._refuse_unreadable(writer)
+                document = self._publish(writer)
+            finally:
+                writer.close()
+            if document["complete"]:
+                self._remember(document, recorder)
         document["warnings"] = self._all_warnings()
         document["duration_ms"] = self._elapsed()
         return document
@@ -205,6 +196,12 @@ class _Run:
                 "whether it is still there and can be read.",
             )
         store = writer.store
+        if store.denied:
+            more = f" and {len(store.denied) - 20} more" if len(store.denied) > 20 else ""
+            self.warnings.append(
+                f"{len(store.denied)} extended attributes may not be read by this user and are not in the archive: "
+                f"{', '.join(store.denied[:20])}{more}."
+            )
         vanished = self.walker.vanished + store.vanished
         unreadable = self.walker.unreadable + store.unreadable
         complete = not (store.changed or unreadable or vanished)
@@ -240,10 +237,10 @@ class _Run:
                 count=len(unreadable),
             )
 
-    def _remember(self, document: Dict[str, Any], token: bytes, records: Any) -> None:
+    def _remember(self, document: Dict[str, Any], recorder: cache.Recorder) -> None:
         """The cache is a help, not a duty: without it the next run reads everything again."""
         try:
-            previous.remember(self.dest, self.request.name, self.parameters, document, token, records)
+            previous.remember(self.dest, self.request.name, self.parameters, document, recorder)
         except OSError as error:
             self.warnings.append(f"The cache could not be written ({error}): the next run reads every file again.")
 

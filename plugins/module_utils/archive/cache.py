@@ -9,9 +9,11 @@ in the same tick gets zeros, which match nothing. The cache is never needed: wit
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
+import tempfile
 import time
 from array import array
 from typing import BinaryIO, Callable, Dict, Iterator, List, Optional, Set, Tuple
@@ -60,15 +62,39 @@ def _unpack(payload: bytes) -> Dict[bytes, tuple]:
 
 
 class Recorder:
-    """Writes the records of one walk to `stream`."""
+    """Writes the records of one walk to `stream`. It never fails: `error` says why what it wrote is of no use."""
 
-    def __init__(self, stream: BinaryIO, token: bytes) -> None:
-        self._stream = stream
-        stream.write(_MAGIC + token + b"\n")
+    def __init__(self, stream: Optional[BinaryIO], error: Optional[OSError] = None) -> None:
+        self.token = os.urandom(16).hex().encode("ascii")
+        self.error = error
+        self.stream = stream
+        self._put(_MAGIC + self.token + b"\n")
 
     def __call__(self, key: bytes, names: List[bytes], stats: List[Stat], own: Stat) -> None:
         payload = _pack(names, _numbers(stats, own, time.time_ns() - _FRESH_NS))
-        self._stream.write(_LENGTHS.pack(len(key), len(payload)) + key + payload)
+        self._put(_LENGTHS.pack(len(key), len(payload)) + key + payload)
+
+    def _put(self, data: bytes) -> None:
+        if self.error is None and self.stream is not None:
+            try:
+                self.stream.write(data)
+            except OSError as error:
+                self.error = error
+
+
+@contextlib.contextmanager
+def recording(folder: str) -> Iterator[Recorder]:
+    """A recorder over a nameless file in `folder`."""
+    try:
+        stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed below, where a full disk must not matter
+    except OSError as error:
+        yield Recorder(None, error)
+        return
+    try:
+        yield Recorder(stream)
+    finally:
+        with contextlib.suppress(OSError):
+            stream.close()
 
 
 class Records:
@@ -86,7 +112,8 @@ class Records:
         if len(head) < _LENGTHS.size:
             return None
         key_length, length = _LENGTHS.unpack(head)
-        return self._stream.read(key_length), self._stream.read(length)
+        key, payload = self._stream.read(key_length), self._stream.read(length)
+        return (key, payload) if len(payload) == length else None  # cut short by a crash: it ends here
 
     def take(self, key: bytes) -> Optional[bytes]:
         """The payload of the record `key`, if there is one; records before it are dropped."""
@@ -123,7 +150,10 @@ def known_names(records: Optional[Records], key: bytes, names: List[bytes], stat
     payload = records.take(key) if records is not None else None
     if payload is None:
         return set()
-    before = _unpack(payload)
+    try:
+        before = _unpack(payload)
+    except (ValueError, struct.error):  # damaged: it vouches for nothing
+        return set()
     now = _numbers(stats, own, None)
     return {
         name

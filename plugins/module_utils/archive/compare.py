@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any, List, NamedTuple, Optional
 
-from .content import open_file, sha256_of
+from .content import open_file, sha256_by_map, sha256_of
 from .metadata import Leader, describe, read_xattrs
 from .model import FILE, SOCKET, Entry, shown
 from .walk import Node
@@ -47,11 +47,15 @@ def look(node: Node, with_xattrs: bool, leader: Optional[Leader] = None) -> Entr
     return live
 
 
-def content_sha256(node: Node) -> str:
-    """Hash of a regular file, read again from disk. Raises OSError."""
+def same_content(node: Node, entry: Entry) -> bool:
+    """Is a regular file, read again from disk, what was archived? Raises OSError."""
     fd = open_file(node.name, node.dir_fd)
     try:
-        return sha256_of(fd)
+        if os.fstat(fd).st_size != entry.size:
+            return False
+        if entry.sha256_of is not None:
+            return sha256_by_map(fd, entry.size, entry.sparse or []) == entry.sha256
+        return sha256_of(fd) == entry.sha256
     finally:
         os.close(fd)
 

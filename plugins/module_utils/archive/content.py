@@ -13,6 +13,8 @@ from .model import BLOCK_SIZE
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ZEROS = bytes(BLOCK_SIZE)
+MAX_HOLES = 16 << 30  # a quarter of a minute's hashing; `truncate -s 16T` would take hours
+MAP_AND_DATA = "map+data"
 
 
 def open_file(name: bytes, dir_fd: int) -> int:
@@ -93,25 +95,80 @@ def copy(read: Callable[[int], bytes], length: int, room: Callable[[], int], tak
     return length - missing
 
 
+def hashed(size: int, found: Optional[List[Tuple[int, int]]]) -> Optional[str]:
+    """What a file's hash covers: None for its whole content, MAP_AND_DATA where that has too much of nothing in it."""
+    if found is None or size - sum(length for _offset, length in found) <= MAX_HOLES:
+        return None
+    return MAP_AND_DATA
+
+
 class SparseHash:
-    """SHA-256 of a sparse file's logical content, holes as zeros: what `sha256sum` says."""
+    """SHA-256 of a file by its data regions: of its logical content, holes as zeros, which is what `sha256sum` says.
 
-    def __init__(self) -> None:
+    Where the holes exceed MAX_HOLES in all, which anybody can have for nothing: of `<offset> <length>\\n` and the data
+    for each region, and `<size>\\n` at the end.
+    """
+
+    def __init__(self, size: int, found: Optional[List[Tuple[int, int]]]) -> None:
+        self.of = hashed(size, found)
         self._sha = hashlib.sha256()
-        self._at = 0
+        self._size, self._at = size, 0
 
-    def hole_to(self, offset: int) -> None:
-        while self._at < offset:
-            step = min(offset - self._at, BLOCK_SIZE)
-            self._sha.update(memoryview(_ZEROS)[:step])
-            self._at += step
+    def region(self, offset: int, length: int) -> None:
+        """The next data belong here."""
+        if self.of is None:
+            self._hole_to(offset)
+        else:
+            self._sha.update(b"%d %d\n" % (offset, length))
 
     def update(self, data: bytes) -> None:
         self._sha.update(data)
         self._at += len(data)
 
     def hexdigest(self) -> str:
+        """After the last region."""
+        if self.of is None:
+            self._hole_to(self._size)
+        else:
+            self._sha.update(b"%d\n" % self._size)
         return self._sha.hexdigest()
+
+    def _hole_to(self, offset: int) -> None:
+        while self._at < offset:
+            step = min(offset - self._at, BLOCK_SIZE)
+            self._sha.update(memoryview(_ZEROS)[:step])
+            self._at += step
+
+
+def sha256_by_map(fd: int, size: int, found: List[Tuple[int, int]]) -> Optional[str]:
+    """The `SparseHash` of a live file by the regions that an archive has of it; None when it has data outside them.
+
+    Bounded by the data there are: its holes are not read.
+    """
+    sha = SparseHash(size, found)
+    for offset, length in found:
+        sha.region(offset, length)
+        _each(fd, offset, length, sha.update)
+    outside: List[bytes] = []
+    gaps = zip([0] + [sum(region) for region in found], [offset for offset, _length in found] + [size])
+    for start, end in gaps:
+        while start < end and not outside:
+            at = _seek(fd, start, os.SEEK_DATA)
+            if at is None or at >= end:
+                break
+            start = min(_seek(fd, at, os.SEEK_HOLE) or end, end)
+            _each(fd, at, start - at, lambda data: outside.append(data) if data.strip(b"\0") else None)
+    return None if outside else sha.hexdigest()
+
+
+def _each(fd: int, offset: int, length: int, take: Callable[[bytes], object]) -> None:
+    end = offset + length
+    while offset < end:
+        data = os.pread(fd, min(BLOCK_SIZE, end - offset), offset)
+        if not data:
+            return
+        take(data)
+        offset += len(data)
 
 
 def sha256_of(fd: int) -> str:
@@ -119,4 +176,11 @@ def sha256_of(fd: int) -> str:
     sha = hashlib.sha256()
     for data in iter(lambda: os.read(fd, BLOCK_SIZE), b""):
         sha.update(data)
+    return sha.hexdigest()
+
+
+def sha256_from_start(fd: int) -> str:
+    """Hash of the whole of an open file, wherever its descriptor stands."""
+    sha = hashlib.sha256()
+    _each(fd, 0, os.fstat(fd).st_size, sha.update)
     return sha.hexdigest()

@@ -16,7 +16,7 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO, Callable, Iterator, List
 
-from ansible_collections.proven.upkeep.plugins.module_utils.atomic import sync_folder
+from ansible_collections.proven.upkeep.plugins.module_utils.atomic import make_folder, sync_folder
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import manifest
@@ -84,7 +84,7 @@ class Destination:
                 raise UpkeepError("dest_not_a_file", message, path=path)
         try:
             if make:
-                os.makedirs(self.folder, mode=0o700, exist_ok=True)
+                make_folder(self.folder)
         except OSError as error:
             raise UpkeepError(
                 "dest_unwritable", f"dest: the folder {self.folder} cannot be made ({describe_error(error)})."

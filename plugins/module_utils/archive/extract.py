@@ -3,7 +3,8 @@
 """Extraction that trusts nothing: every folder is entered by descriptor without following links, every file is new.
 
 Order: folders and contents first; then links; a folder's own owner, mode and time when everything in it is done. For
-each path: owner before mode (a chown clears setuid), mode before attributes (an ACL has the mode in it), time last.
+each path: owner before mode (a chown clears setuid), mode before attributes other than the user's (an ACL has the mode
+in it), time last.
 """
 
 from __future__ import annotations
@@ -106,13 +107,13 @@ class Extractor:
             if entry is not None:
                 self._dress(entry, fd)
 
-        folders, top = _Folders(self._root, leave), None
+        folders = _Folders(self._root, leave)
         try:
             for entry in entries:
                 if entry.path in without:
                     continue
                 if entry.path == b".":
-                    top = entry
+                    self.skipped[entry.path] = "the scratch folder stays private: it keeps its own owner, mode and time"
                 elif entry.type == DIRECTORY:
                     folders.at(entry.path)
                     open_folders[entry.path] = entry
@@ -121,8 +122,6 @@ class Extractor:
                     self._link(entry, folders.at(folder), name, without)
         finally:
             folders.close()
-        if top is not None:
-            self._dress(top, self._root)
 
     def _link(self, entry: Entry, parent: int, name: bytes, without: Set[bytes]) -> None:
         if entry.type == SYMLINK:
@@ -149,8 +148,11 @@ class Extractor:
         """Owner, mode, attributes, time of something open."""
         if self.owners:
             self._try("owner", os.chown, fd, entry.uid, entry.gid)
+        users = [key for key in entry.xattrs if key.startswith("user.")]
+        for key in users:  # these take the right to write, which the mode may end
+            self._try(key, os.setxattr, fd, key, entry.xattrs[key])
         os.chmod(fd, entry.mode)
-        for key in entry.xattrs:
+        for key in entry.xattrs.keys() - users:
             self._try(key, os.setxattr, fd, key, entry.xattrs[key])
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
 

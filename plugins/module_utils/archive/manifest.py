@@ -28,6 +28,7 @@ SCHEMA = "upkeep.manifest/1"
 SUFFIX = ".manifest.jsonl.gz"
 MAX_LINE = 1 << 26  # a path, its attributes and a sparse map fit many times over; what is longer is no manifest
 EMBEDDED, BESIDE = "embedded", "beside"
+UNUSABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)  # what bad lines raise
 _CLOSING_KEYS = ("entries", "files", "input_bytes", "tar_bytes", "tar_sha256", "lines_sha256")
 
 
@@ -55,7 +56,7 @@ class Manifest:
             for entry in _lines.checked(_lines.parse_entry(line) for number, line in lines if _is_entry(line)):
                 number += 1
                 yield entry
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except UNUSABLE as error:
             raise damaged(self.path, f"entry {number + 1} cannot be used: {error}")
 
     @property
@@ -84,7 +85,7 @@ def load(path: str, spool: Optional[BinaryIO] = None) -> Manifest:
         return _load(path, spool)
     except FileNotFoundError:
         raise UpkeepError("manifest_missing", f"There is no manifest {path}.", manifest=path)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNUSABLE as error:
         raise damaged(path, str(error) or type(error).__name__)
     except OSError as error:
         raise damaged(path, error.strerror or str(error))
@@ -94,7 +95,7 @@ def backup_of(path: str) -> str:
     """The name of the backup that the manifest at `path` is of, from its first line. Raises like `load`."""
     try:
         return next((_header(line)["backup"] for _number, line in _numbered(path, None)), "")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except UNUSABLE as error:
         raise damaged(path, str(error) or type(error).__name__)
 
 
@@ -128,11 +129,11 @@ def _load(path: str, spool: Optional[BinaryIO]) -> Manifest:
             if kept is None and _lines.holds_manifest(line):
                 kept, tail = sha.copy(), size
             at_end = (len(index), index.raw_end, index.stored_end)
-            if (block.number, block.offset, block.at) != at_end or not 0 < block.size <= BLOCK_SIZE or block.stored < 0:
+            if (block.number, block.offset, block.at) != at_end or not 0 < block.size <= BLOCK_SIZE:
                 raise ValueError(f"line {number}: block {block.number} does not follow the one before")
             index.append(block.size, block.stored, block.crc32)
         elif line.startswith(_lines.END_START):
-            closing = json.loads(line)
+            closing = _closing(line)
             kept, tail = (sha.copy(), size) if kept is None else (kept, tail)
             if closing["entries"] != entries:
                 raise ValueError("it lists {} entries and says {}".format(entries, closing["entries"]))
@@ -159,7 +160,23 @@ def _header(line: bytes) -> Dict[str, Any]:
         raise ValueError("it does not start with the header of an Upkeep manifest")
     if header["format"] != FORMAT:
         raise ValueError("its format is {}; this version reads format {}".format(header["format"], FORMAT))
+    roots = header["roots"]
+    sound = isinstance(header["backup"], str) and type(header["xattrs"]) is bool and isinstance(roots, list)
+    if not sound or not all(isinstance(root, str) for root in roots):
+        raise ValueError("its header has a value of the wrong type")
+    if type(header["start"]) is not int or not 0 <= header["start"] < 1 << 16:
+        raise ValueError("its first block begins nowhere in the file")
     return header
+
+
+def _closing(line: bytes) -> Dict[str, Any]:
+    closing = json.loads(line)
+    numbers, hashes = _CLOSING_KEYS[:4], _CLOSING_KEYS[4:]
+    if any(type(closing[key]) is not int for key in numbers) or any(type(closing[key]) is not str for key in hashes):
+        raise ValueError("its closing line has a value of the wrong type")
+    if not all(isinstance(closing.get(key, {}), dict) for key in ("document", "parameters")):
+        raise ValueError("its closing line has a value of the wrong type")
+    return closing
 
 
 def _is_entry(line: bytes) -> bool:

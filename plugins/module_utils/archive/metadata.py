@@ -10,7 +10,7 @@ import os
 import pwd
 import stat
 from functools import lru_cache
-from typing import Dict, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from .model import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SOCKET, SYMLINK, Entry
 from .walk import Node
@@ -24,7 +24,8 @@ _TYPES = {
     stat.S_IFBLK: BLOCK,
     stat.S_IFSOCK: SOCKET,
 }
-_NO_XATTRS = (errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.ENODATA)
+_NO_XATTRS = (errno.ENOTSUP, errno.ENOSYS, errno.ENODATA)
+_DENIED = (errno.EPERM, errno.EACCES)
 
 
 class Leader(NamedTuple):
@@ -77,7 +78,9 @@ class Links:
         return leader
 
 
-def describe(node: Node, with_xattrs: bool, leader: Optional[Leader] = None) -> Entry:
+def describe(
+    node: Node, with_xattrs: bool, leader: Optional[Leader] = None, denied: Optional[List[str]] = None
+) -> Entry:
     """The entry of a node, without content hash, sparse map and offset.
 
     A regular file's extended attributes are left to whoever opens it. Raises OSError when it has gone meanwhile.
@@ -91,7 +94,7 @@ def describe(node: Node, with_xattrs: bool, leader: Optional[Leader] = None) -> 
     if entry.type == SYMLINK:
         entry.link = os.readlink(node.name, dir_fd=node.dir_fd)
     if with_xattrs and entry.type != FILE:
-        entry.xattrs = read_xattrs(node.fd) if node.fd >= 0 else read_xattrs(beneath(node.dir_fd, node.name))
+        entry.xattrs = read_xattrs(node.fd if node.fd >= 0 else beneath(node.dir_fd, node.name), denied)
     return entry
 
 
@@ -109,21 +112,29 @@ def from_stat(path: bytes, info: os.stat_result) -> Entry:
     return entry
 
 
-def read_xattrs(target: Union[int, bytes]) -> Dict[str, bytes]:
-    """All extended attributes of a descriptor or path, ACLs, capabilities and labels included; a link's own."""
+def read_xattrs(target: Union[int, bytes], denied: Optional[List[str]] = None) -> Dict[str, bytes]:
+    """All extended attributes of a descriptor or path, ACLs, capabilities and labels included; a link's own.
+
+    Those that this user may not read go to `denied` instead. Raises OSError.
+    """
     follow = isinstance(target, int)
     found = {}
-    try:
-        for name in os.listxattr(target, follow_symlinks=follow):
-            try:
-                found[name] = os.getxattr(target, name, follow_symlinks=follow)
-            except OSError as error:
-                if error.errno not in _NO_XATTRS:
-                    raise
-    except OSError as error:
-        if error.errno not in _NO_XATTRS:
-            raise
+    for name in _permitted(lambda: os.listxattr(target, follow_symlinks=follow), "all", denied) or ():
+        value = _permitted(lambda name=name: os.getxattr(target, name, follow_symlinks=follow), name, denied)
+        if value is not None:
+            found[name] = value
     return found
+
+
+def _permitted(read: Callable[[], Any], what: str, denied: Optional[List[str]]) -> Any:
+    try:
+        return read()
+    except OSError as error:
+        if error.errno in _DENIED and denied is not None:
+            denied.append(what)
+        elif error.errno not in _NO_XATTRS + _DENIED:
+            raise
+    return None
 
 
 def beneath(dir_fd: int, name: bytes) -> bytes:

@@ -28,6 +28,7 @@ class Entry:
 
     `path`, `link` (symlink target) and `leader` (the first path of a hard-linked file) are raw bytes, relative and
     without a leading slash, `.` for the root itself. `sparse` lists the data regions as (offset, length).
+    `sha256_of` says what `sha256` covers where that is not simply the content.
     `offset` is where the entry's first header lies in the tar stream; None when nothing of it was stored.
     """
 
@@ -48,6 +49,7 @@ class Entry:
     sha256: Optional[str] = None
     offset: Optional[int] = None
     state: str = STABLE
+    sha256_of: Optional[str] = None
 
 
 def text(name: bytes) -> str:

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, state
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -132,21 +132,23 @@ def _from_manifest(dest: Destination, parameters: Dict[str, Any]) -> Tuple[Optio
 
 
 def remember(
-    dest: Destination, name: str, parameters: Dict[str, Any], document: Dict[str, Any], token: bytes, stream: BinaryIO
+    dest: Destination, name: str, parameters: Dict[str, Any], document: Dict[str, Any], recorder: cache.Recorder
 ) -> None:
-    """Keep what the next run needs: the record, and the cache's records from `stream`. Raises OSError.
+    """Keep what the next run needs: the record, and what `recorder` wrote. Raises OSError.
 
     Only under the lock on `dest`: what lies there must be what `document` describes.
     """
+    if recorder.error is not None or recorder.stream is None:
+        raise recorder.error or OSError("there is none")
     record_path, cache_path = paths_for(dest, name)
     state.ensure("cache")
-    stream.seek(0)
+    recorder.stream.seek(0)
     for left in glob.glob(glob.escape(cache_path) + ".*.tmp"):  # of a killed run: under the lock there is no other
         os.unlink(left)
     fd, temporary = tempfile.mkstemp(".tmp", os.path.basename(cache_path) + ".", os.path.dirname(cache_path))
     try:
         with os.fdopen(fd, "wb") as target:
-            shutil.copyfileobj(stream, target, 1 << 20)
+            shutil.copyfileobj(recorder.stream, target, 1 << 20)
             target.flush()
             os.fsync(target.fileno())
         os.rename(temporary, cache_path)
@@ -156,7 +158,7 @@ def remember(
         raise
     record = {
         "schema": SCHEMA,
-        "token": token.decode("ascii"),
+        "token": recorder.token.decode("ascii"),
         "parameters": parameters,
         "archive": dict(_lies(dest.archive), sha256=document["sha256"]),
         "manifest": dict(_lies(dest.manifest), sha256=_hash(dest.manifest)),
@@ -208,7 +210,7 @@ def _same(node: Node, entry: Entry, links: Links, with_xattrs: bool) -> bool:
         live = compare.look(node, with_xattrs, leader)
         if compare.metadata(node, entry, live):
             return False
-        return live.type != FILE or compare.content_sha256(node) == entry.sha256
+        return live.type != FILE or compare.same_content(node, entry)
     except OSError:
         return False
 

@@ -19,6 +19,7 @@ from . import trees, walk
 from .backup import usable_cpus
 from .destination import Destination, write_error
 from .extract import Extractor
+from .manifest import damaged
 from .model import SCRATCH_MARKER, Entry, shown
 from .scratch import Scratch
 from .trees import Differences
@@ -73,6 +74,9 @@ def run(request: Request, check: bool = False) -> Result:
 class _Test:
     def __init__(self, request: Request, check: bool) -> None:
         self.started, self.clock = times.now(), time.monotonic()
+        if request.threads is not None and not 1 <= request.threads <= 256:
+            message = f"threads: {request.threads} is not between 1 and 256."
+            raise UpkeepError("bad_parameter", message, option="threads")
         self.request, self.check = request, check
         self.scope = scopes.parse(request.paths, request.sample)
         self.selection = scopes.Selection(self.scope)
@@ -117,8 +121,9 @@ class _Test:
         if known.complete:
             return
         document = known.closing.get("document", {})
-        lists = {key: document.get(key) or [] for key in ("unreadable", "vanished", "changed_during_backup")}
-        said = "; ".join(f"{key}: {', '.join(map(str, lists[key][:20]))}" for key in lists if lists[key])
+        lists = {key: document.get(key) for key in ("unreadable", "vanished", "changed_during_backup")}
+        named = {key: names for key, names in lists.items() if names and isinstance(names, list)}
+        said = "; ".join(f"{key}: {', '.join(map(str, names[:20]))}" for key, names in named.items())
         self.findings.left_out("what the backup could not store", said or "the backup says that it is incomplete")
 
     def _verify(self, listener: Any) -> None:
@@ -128,6 +133,7 @@ class _Test:
     # -- extraction ------------------------------------------------------------------------------------------------
 
     def _extract(self, scratch: Scratch) -> None:
+        walk.allow_descriptors()
         self._require_room(scratch)
         try:
             fd = scratch.prepare()
@@ -206,7 +212,11 @@ class _Test:
     def _compare_live(self) -> None:
         known = self.archive.manifest
         parameters = known.closing["parameters"]
-        roots = walk.find_roots(parameters["paths"], parameters["root"], missing_ok=True)
+        try:
+            roots = walk.find_roots(parameters["paths"], parameters["root"], missing_ok=True)
+            exclude, one_file_system = walk.exclusion(parameters["exclude"]), bool(parameters["one_file_system"])
+        except (KeyError, TypeError, AttributeError):
+            raise damaged(known.path, "its parameters are not those of a backup")
         avoid = {}
         places = {}
         for folder in (os.path.dirname(self.path), state.state_dir()):
@@ -216,7 +226,7 @@ class _Test:
         if os.path.dirname(self.path) in places:
             avoid[places[os.path.dirname(self.path)]] = Destination(self.path).names()
         walker = walk.Walker(
-            roots, walk.exclusion(parameters["exclude"]), parameters["one_file_system"],
+            roots, exclude, one_file_system,
             frozenset(places[f] for f in places if f == state.state_dir()), avoid,
         )  # fmt: skip
         self.drift = trees.against_manifest(walker, known, self.scope)
@@ -230,11 +240,22 @@ class _Test:
     # -- the result ------------------------------------------------------------------------------------------------
 
     def result(self) -> Result:
+        changed = self._remember()
         failure = self._failure()
         whole = not self.findings.not_stable and self.archive is not None and self.archive.manifest.complete
         document = self._document("failed" if failure else "ok" if whole else "incomplete")
-        changed = self.scratch is not None and self.kept and self.scratch.remember(document["archive_sha256"])
         return Result(document, changed, failure)
+
+    def _remember(self) -> bool:
+        """Whether another archive than before lies in the scratch folder now."""
+        if self.scratch is None or not self.kept:
+            return False
+        try:
+            return self.scratch.remember(self.findings.archive_sha256)
+        except OSError as error:
+            why = f"its marker file could not be written ({error.strerror}): the next test will refuse it"
+            self.findings.left_out(f"the scratch folder {self.scratch.path}", why)
+            return True
 
     def _failure(self) -> Optional[UpkeepError]:
         findings = self.findings

@@ -9,6 +9,7 @@ import fcntl
 import os
 import stat
 
+from ansible_collections.proven.upkeep.plugins.module_utils.atomic import make_folder
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from .model import SCRATCH_MARKER
@@ -49,7 +50,7 @@ class Scratch:
         Raises OSError, and UpkeepError `dest_locked` while another test uses it.
         """
         if not os.path.isdir(self.path):
-            os.makedirs(self.path, mode=0o700)
+            make_folder(self.path)
             self._made = True
         fd = os.open(self.path, _FOLDER)
         try:
@@ -113,12 +114,26 @@ def empty(fd: int, keep: str = "") -> None:
         if not stat.S_ISDIR(info.st_mode):
             os.unlink(names.pop(), dir_fd=folder)
             continue
-        if info.st_dev != device:
+        below = _enter(names[-1], folder)
+        frames.append((below, []))
+        if os.fstat(below).st_dev != device:
             raise OSError(16, "a file system is mounted below the scratch folder")
-        with contextlib.suppress(OSError):  # an unreadable folder of our own
-            os.chmod(names[-1], 0o700, dir_fd=folder)
-        below = os.open(names[-1], _FOLDER, dir_fd=folder)
-        frames.append((below, _names(below)))
+        with contextlib.suppress(OSError):  # a folder of our own that may not be written to
+            os.fchmod(below, 0o700)
+        frames[-1] = (below, _names(below))
+
+
+def _enter(name: bytes, parent: int) -> int:
+    """Open a folder that may be unreadable, if it is our own: never another one that took its place as a link."""
+    try:
+        return os.open(name, _FOLDER, dir_fd=parent)
+    except PermissionError:
+        handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        os.chmod(f"/proc/self/fd/{handle}", 0o700)
+        return os.open(".", _FOLDER, dir_fd=handle)
+    finally:
+        os.close(handle)
 
 
 def _names(fd: int, keep: str = "") -> list:

@@ -86,7 +86,7 @@ def _one(node: Node, entry: Entry, leader, with_xattrs: bool, skip, skip_xattrs,
         for difference in differences:
             item = {"path": name, **difference._asdict()}
             found.add("metadata", item, f"{name}: {difference.field} is {difference.found}, not {difference.expected}")
-        if entry.type == FILE and live.type == FILE and compare.content_sha256(node) != entry.sha256:
+        if entry.type == FILE and live.type == FILE and not compare.same_content(node, entry):
             found.add("corrupt", name, f"{name}: its content differs")
     except OSError as error:
         found.add("corrupt", name, f"{name} cannot be read ({error.strerror})")

@@ -16,7 +16,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 from . import codecs, embedded, manifest
 from ._tarheader import header, span, stored_size
-from .content import SparseHash, sha256_of
+from .content import SparseHash, sha256_from_start
 from .destination import belongs, pending_manifest
 from .manifest import BESIDE, Manifest
 from .model import EMBEDDED_NAME, END_OF_TAR, FILE, SOCKET, STABLE, Entry, padding, shown
@@ -157,7 +157,7 @@ def verify(
     Raises UpkeepError `manifest_damaged`, and what the listener raises.
     """
     with ThreadPoolExecutor(1) as pool:
-        whole = pool.submit(_file_sha256, archive.path)
+        whole = pool.submit(sha256_from_start, archive.fd)
         wanted = None if selection.everything else _wanted_blocks(archive.manifest, selection)
         reader = BlockReader(archive.fd, archive.codec, archive.manifest.index, threads, wanted)
         reader.keep_hash_at(archive.manifest.closing["tar_bytes"])
@@ -171,11 +171,6 @@ def verify(
             reader.close()
         findings.archive_sha256 = whole.result()
     _judge(archive, reader, findings)
-
-
-def _file_sha256(path: str) -> str:
-    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
-        return sha256_of(stream.fileno())
 
 
 def _stored(known: Manifest) -> Any:
@@ -290,14 +285,13 @@ def _content(entry: Entry, reader: BlockReader, target: Any) -> str:
                     target.write(piece)
             digest = sha.hexdigest()
     else:
-        sparse = SparseHash()
+        sparse = SparseHash(entry.size, entry.sparse)
         for offset, length in entry.sparse:
-            sparse.hole_to(offset)
+            sparse.region(offset, length)
             for piece in reader.pieces(length):
                 sparse.update(piece)
                 if target is not None:
                     target.write(piece)
-        sparse.hole_to(entry.size)
         digest = sparse.hexdigest()
     if digest != entry.sha256:
         return "its content differs: the hash is not the manifest's"

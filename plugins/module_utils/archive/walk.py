@@ -104,17 +104,25 @@ class Walker:
 
     def nodes(self, on_chunk: Optional[OnChunk] = None, folders_only: bool = False) -> Iterator[Node]:
         """Every node in archive order; with `folders_only` just the folders (`on_chunk` still sees all names)."""
-        _allow_descriptors()
+        allow_descriptors()
         self.excluded, self.vanished, self.unreadable, self.mounts, self.marked = 0, [], [], [], []
         for root in self.roots:
-            holder = os.open(root.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                holder = os.open(root.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError as error:
+                self._not_there(root.path, error)
+                continue
             try:
                 yield from self._below(root, holder, on_chunk, folders_only)
             finally:
                 os.close(holder)
 
     def _below(self, root: Root, holder: int, on_chunk: Optional[OnChunk], folders_only: bool) -> Iterator[Node]:
-        device = os.stat(root.name, dir_fd=holder, follow_symlinks=False).st_dev
+        try:
+            device = os.stat(root.name, dir_fd=holder, follow_symlinks=False).st_dev
+        except OSError as error:
+            self._not_there(root.path, error)
+            return
         prefix = root.path[: len(root.path) - len(root.name)] if root.path != b"." else b""
         frames = [(-1, self._children(holder, prefix, [root.name], None, device, on_chunk, folders_only, root.path))]
         try:
@@ -167,12 +175,16 @@ class Walker:
     def _stat_or_none(self, fd: int, prefix: bytes, name: bytes) -> Optional[os.stat_result]:
         try:
             return os.stat(name, dir_fd=fd, follow_symlinks=False)
-        except FileNotFoundError:
-            self.vanished.append(prefix + name)
         except OSError as error:
-            self.unreadable.append(prefix + name)
-            self.why_unreadable = describe_error(error)
+            self._not_there(prefix + name, error)
         return None
+
+    def _not_there(self, path: bytes, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            self.vanished.append(path)
+        else:
+            self.unreadable.append(path)
+            self.why_unreadable = describe_error(error)
 
     def _folder(self, parent: int, name: bytes, path: bytes, seen: os.stat_result, device: int):
         """(node, its names), or None for a folder that is no part of an archive or has gone."""
@@ -242,7 +254,7 @@ def has_marker(folder: int, found: Iterable[bytes]) -> bool:
     return False
 
 
-def _allow_descriptors() -> None:
+def allow_descriptors() -> None:
     """A folder's descriptor is held for each level of depth: allow as many as the hard limit does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 
 import pytest
@@ -29,7 +30,7 @@ def file(path, content=b"evil", **more):
 def forge(tmp_path):
     """forge([(entry, content), ...]) -> an archive that is sound in every other way, with both manifests."""
 
-    def make(entries, line=_lines.entry_line):
+    def make(entries, line=_lines.entry_line, block_line=_lines.block_line, **header_facts):
         path = str(tmp_path / "evil.tar.gz")
         with open(path, "w+b", buffering=0) as stream:  # noqa: PTH123
             sink = BlockWriter(stream, gz, 6, 1)
@@ -40,6 +41,7 @@ def forge(tmp_path):
                 "backup": "evil",
                 "roots": ["."],
                 "xattrs": True,
+                **header_facts,
             }
             lines = [_lines.dump(head)]
             for one, content in entries:
@@ -49,7 +51,7 @@ def forge(tmp_path):
                 lines.append(line(one))
             sink.cut()
             blocks = len(sink.blocks)
-            lines += [_lines.block_line(sink.blocks[n]) for n in range(blocks)]
+            lines += [block_line(sink.blocks[n]) for n in range(blocks)]
             facts = {
                 "entries": len(entries), "files": 0, "input_bytes": 0, "tar_bytes": sink.position,
                 "tar_sha256": sink.sha256(), "lines_sha256": hashlib.sha256(b"".join(lines)).hexdigest(),
@@ -218,3 +220,38 @@ def test_sizes_that_lie(forge, attempt, size):
 )
 def test_lines_that_are_none(forge, attempt, line):
     assert attempt(forge([file(b"a")], line=lambda _one: line)).failure.code == "manifest_damaged"
+
+
+def changed(line, **values):
+    return _lines.dump({**json.loads(line), **values})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"uid": 1 << 32}, {"gid": (1 << 32) - 1}, {"mtime_ns": 1 << 100}, {"mtime_ns": -(1 << 100)}, {"size": 1 << 70},
+        {"rdev": [1 << 40, 0]}, {"rdev": [-1, 0]}, {"xattrs": {"user.\0": ""}}, {"xattrs": {"": ""}}, {"xattrs": 5},
+        {"size": 1 << 45, "sparse": []}, {"sha256_of": "map+data"}, {"mode": 7}, {"user": 5}, {"state": []},
+    ],
+)  # fmt: skip
+def test_entries_that_no_backup_writes(forge, attempt, values):
+    result = attempt(forge([file(b"a")], line=lambda one: changed(_lines.entry_line(one), **values)))
+    assert result.failure.code == "manifest_damaged" and "\n" not in result.failure.message
+
+
+@pytest.mark.parametrize("values", [{"stored": 1 << 62}, {"stored": 1 << 70}, {"stored": 3 << 20}, {"size": 1.0},
+                                    {"crc32": "fffffffff"}, {"crc32": "-1"}])  # fmt: skip
+def test_blocks_that_no_backup_writes(forge, attempt, values):
+    result = attempt(forge([file(b"a")], block_line=lambda block: changed(_lines.block_line(block), **values)))
+    assert result.failure.code == "manifest_damaged"
+
+
+@pytest.mark.parametrize("facts", [{"start": -1}, {"start": "1"}, {"start": 1 << 70}, {"backup": None}, {"roots": 5},
+                                   {"roots": [5]}, {"xattrs": "yes"}])  # fmt: skip
+def test_headers_that_no_backup_writes(forge, attempt, facts):
+    assert attempt(forge([file(b"a")], **facts)).failure.code == "manifest_damaged"
+
+
+def test_a_line_nested_too_deep(forge, attempt):
+    nested = b'{"path":' + b"[" * 100000 + b"\n"
+    assert attempt(forge([file(b"a")], line=lambda _one: nested)).failure.code == "manifest_damaged"
