@@ -201,5 +201,5 @@ def _unions(openings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "phases": _union(opening["phases"] for opening in openings),
         "tags": _union(opening.get("tags") or [] for opening in openings),
         "playbook": ", ".join(_union([opening["playbook"]] for opening in openings if opening["playbook"])) or None,
-        "limit": ", ".join(dict.fromkeys(limits)) if limits and all(limits) else None,
+        "limit": ", ".join(dict.fromkeys(filter(None, limits))) if limits and all(limits) else None,
     }

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, Optional
 from . import model
 from .blocks import Block
 from .content import hashed
-from .model import Entry, order, raw, text
+from .model import Entry, order, raw, text, whole
 
 ENTRY_START, BLOCK_START, END_START = b'{"path"', b'{"block"', b'{"end"'
 _TYPES = {
@@ -73,7 +73,7 @@ def parse_block(line: bytes) -> Block:
     """ValueError, KeyError or TypeError when it is none."""
     b = json.loads(line)
     block = Block(b["block"], b["offset"], b["size"], b["at"], b["stored"], int(b["crc32"], 16))
-    if any(type(number) is not int or not 0 <= number < _LARGE for number in block):
+    if any(not whole(number) or not 0 <= number < _LARGE for number in block):
         raise ValueError("a block's number is none")
     if block.stored > _MAX_STORED or block.crc32 >= 1 << 32:
         raise ValueError(f"block {block.number} is larger than a block can be")
@@ -90,7 +90,7 @@ def parse_entry(line: bytes) -> Entry:
     if entry.type not in _TYPES or entry.state not in _STATES:
         raise ValueError("unknown type or state")
     for number in (entry.uid, entry.gid, entry.size, entry.mtime_ns, entry.offset or 0):
-        if type(number) is not int:
+        if not whole(number):
             raise ValueError("a number is none")
     limits = ((entry.size, _LARGE), (entry.uid, _NO_ID), (entry.gid, _NO_ID), (entry.mode, 0o10000))
     if not all(0 <= number < limit for number, limit in limits) or abs(entry.mtime_ns) >= _LARGE * 1_000_000_000:
@@ -105,7 +105,7 @@ def parse_entry(line: bytes) -> Entry:
         entry.leader = _path(d["leader"])
     if "rdev" in d:
         major, minor = d["rdev"]
-        if any(type(number) is not int or not 0 <= number < 1 << 32 for number in (major, minor)):
+        if any(not whole(number) or not 0 <= number < 1 << 32 for number in (major, minor)):
             raise ValueError("a device's number is out of range")
         entry.rdev = (major, minor)
     if "xattrs" in d:
@@ -157,7 +157,7 @@ def _path(name: str) -> bytes:
 def _regions(pairs: Any, size: int) -> list:
     end, regions = 0, []
     for offset, length in pairs:
-        if type(offset) is not int or type(length) is not int or offset < end or length <= 0 or offset + length > size:
+        if not whole(offset) or not whole(length) or offset < end or length <= 0 or offset + length > size:
             raise ValueError("a sparse map that does not fit the size")
         end = offset + length
         regions.append((offset, length))

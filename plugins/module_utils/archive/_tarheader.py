@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import List, Optional, Tuple
 
 from . import _acl
-from .model import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, RECORD, SYMLINK, Entry, padding
+from .model import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, padding
 
 _TYPEFLAG = {FILE: b"0", HARDLINK: b"1", SYMLINK: b"2", CHARACTER: b"3", BLOCK: b"4", DIRECTORY: b"5", FIFO: b"6"}
 _MAX_ID = 0o7777777
@@ -168,6 +168,3 @@ def _sparse_map(entry: Entry) -> bytes:
         regions.append((entry.size, 0))  # GNU tar's way to say that the file ends in a hole
     body = b"%d\n" % len(regions) + b"".join(b"%d\n%d\n" % region for region in regions)
     return body + bytes(padding(len(body)))
-
-
-assert len(_pax_header(0)) == RECORD

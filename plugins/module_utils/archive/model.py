@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 FORMAT = 1
 BLOCK_SIZE = 1 << 20
@@ -75,3 +75,8 @@ def order(path: bytes) -> tuple:
 def padding(size: int) -> int:
     """How many zero bytes follow content of `size` bytes in a tar."""
     return -size % RECORD
+
+
+def whole(value: Any) -> bool:
+    """Whether it is a whole number; True and False are none, though Python counts with them."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from .model import Entry, raw, shown
+from .model import Entry, raw, shown, whole
 
 
 @dataclass
@@ -115,7 +115,7 @@ def parse(paths: List[str], sample: Optional[Dict[str, Any]]) -> Scope:
     if sample is None:
         return Scope(cleaned)
     part, of = sample.get("part"), sample.get("of")
-    if type(part) is not int or type(of) is not int or not 1 <= part <= of:
+    if not whole(part) or not whole(of) or not 1 <= part <= of:
         message = f"sample: part must be a number from 1 to of, not part {part} of {of}."
         raise UpkeepError("bad_parameter", message, option="sample")
     return Scope(cleaned, (part, of))

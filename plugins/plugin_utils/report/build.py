@@ -65,8 +65,6 @@ def build(
         "quality": {"test_coverage_pct": _test_coverage(home)},
         "unknown_because": dict(_UNKNOWN_BECAUSE),
     }
-    if chain.problems:
-        report["run"]["failures"].append(_broken_chain(chain.problems))
     report["unknown_because"].update(_unknown_summary(report))
     report["gates"] = policy.evaluate(gates, report)
     # No policy turns a failed run into a pass.
@@ -82,12 +80,6 @@ def _run(run: Run, gathered: Gathered) -> dict[str, Any]:
         "interrupted": run.state == "interrupted",
         "failures": rules.broken(run, gathered.own),
     }
-
-
-def _broken_chain(problems: Sequence[str]) -> dict[str, Any]:
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    reason = f"proof_chain_broken: {problems[0]}{more}"
-    return rules.failure_of_run(reason, "the chain of proofs is not whole", "backups/proofs")
 
 
 def fleet(hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

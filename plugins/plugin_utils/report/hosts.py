@@ -103,7 +103,7 @@ def sets_section(seen: Seen, now: datetime) -> dict[str, Any]:
 
 
 def audit_section(seen: Seen, now: datetime) -> dict[str, Any]:
-    """The engines and their health, and how much they found."""
+    """The engines and their health, and how much they found: null, not 0, where none of them could look."""
     engines = _of_data(seen, "engines")
-    found = _of_data(seen, "findings")
+    found = _of_data(seen, "findings") if any(engine.get("status") == "ok" for engine in engines or []) else None
     return {**shown(seen, now), "engines": engines or [], "findings": None if found is None else len(found)}

@@ -126,21 +126,21 @@ def test_each_kind_of_change_is_seen_and_listed(tree, back_up, monkeypatch, chan
     assert result["diff"]["after"] == predicted["diff"]["after"] == listed
 
 
-@pytest.mark.parametrize("what", ["archive", "manifest"])
-@pytest.mark.parametrize("harm", [lambda p: os.unlink(p), lambda p: os.truncate(p, 100), lambda p: flip(p)])
-def test_a_damaged_or_missing_archive_is_written_anew(tree, back_up, what, harm):
-    first = back_up(tree)["data"]
-    harm(first[what])
-    second = back_up(tree)
-    assert second["changed"] and second["data"]["sha256"] == first["sha256"]
-
-
 def flip(path):
     with open(path, "r+b") as stream:  # noqa: PTH123
         stream.seek(50)
         byte = stream.read(1)
         stream.seek(50)
         stream.write(bytes([byte[0] ^ 1]))
+
+
+@pytest.mark.parametrize("what", ["archive", "manifest"])
+@pytest.mark.parametrize("harm", [os.unlink, lambda path: os.truncate(path, 100), flip])
+def test_a_damaged_or_missing_archive_is_written_anew(tree, back_up, what, harm):
+    first = back_up(tree)["data"]
+    harm(first[what])
+    second = back_up(tree)
+    assert second["changed"] and second["data"]["sha256"] == first["sha256"]
 
 
 def test_a_touched_but_equal_archive_is_kept(tree, back_up):
