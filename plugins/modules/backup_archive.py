@@ -39,7 +39,8 @@ options:
       - A relative path is below the state folder, V(/var/lib/upkeep) for root and V(~/.local/state/upkeep) else.
       - It must end in V(.tar.gz), V(.tgz), V(.tar.zst), V(.tzst) or V(.tar).
       - When something could not be stored faithfully, the archive is published beside it, with V(.incomplete) before
-        the suffix, and does not replace the last complete one.
+        the suffix, and does not replace the last complete one. The next complete run removes it.
+      - Where it is the archive of a backup with another O(name), nothing is written, unless O(force) is set.
     type: path
     required: true
   exclude:
@@ -91,7 +92,8 @@ options:
     choices: [fail, mark]
     default: fail
   force:
-    description: Write a new archive even when nothing changed.
+    description:
+      - Write a new archive even when nothing changed, or when O(dest) holds the archive of another backup.
     type: bool
     default: false
   require_free:

@@ -15,7 +15,7 @@ description:
   - With O(mode=extract) the archive is also extracted into a scratch folder, every entry there is compared with the
     manifest (content is read again from disk), and commands check what was restored.
   - Damage is a failure that names the entry and the block; what lies in other blocks is verified all the same.
-  - A test that verified nothing is a failure.
+  - A test that verified nothing is a failure. An archive that a backup could not complete is at best C(incomplete).
 options:
   archive:
     description:
@@ -38,9 +38,13 @@ options:
       - Scratch folder for O(mode=extract). It is created where it is missing (mode 0700).
       - A relative path is below the state folder.
       - It must be empty, or a scratch folder of this module, which is emptied first.
+      - It stays private, whatever owner and mode the folder had that was backed up.
     type: path
   paths:
-    description: Only these archive names, each with all below it. A leading slash does not count.
+    description:
+      - Only these archive names, each with all below it. A leading slash does not count.
+      - A path that the archive holds nothing of is a failure with the error code C(path_missing).
+      - The content of a hard link whose first name is not among them is read from there, and restored as a file.
     type: list
     elements: str
     default: []
