@@ -188,7 +188,7 @@ def _by_path(source: Source, path: str) -> bool:
 
 
 def _by_description(source: Source, text: str) -> bool:
-    # "http://deb.debian.org/debian bookworm/main amd64 Packages"; of a flat repository "file:/srv/x ./ Packages"
+    # "http://archive.example.org/debian bookworm/main amd64 Packages"; of a flat repository "file:/srv/x ./ Packages"
     uri, _space, rest = without_secrets(text).partition(" ")
     if uri.rstrip("/") != without_secrets(source.uri).rstrip("/"):
         return False

@@ -37,8 +37,8 @@ bash:
   Candidate: 5.2.15-2+b13
   Version table:
      5.2.15-2+b13 500
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
-        500 http://deb.debian.org/debian-security bookworm-security/main amd64 Packages
+        500 http://archive.example.org/debian bookworm/main amd64 Packages
+        500 http://archive.example.org/debian-security bookworm-security/main amd64 Packages
  *** 5.2.15-2+b8 100
         100 /var/lib/dpkg/status
 libc6:i386:
@@ -55,7 +55,7 @@ phased:
   Candidate: 1.1
   Version table:
      1.1 500 (phased 20%)
-       1001 http://archive.ubuntu.com/ubuntu noble-updates/main amd64 Packages
+       1001 http://archive.example.org/ubuntu noble-updates/main amd64 Packages
 """
 
 
@@ -83,8 +83,8 @@ def test_policy():
                     "5.2.15-2+b13",
                     500,
                     (
-                        "http://deb.debian.org/debian bookworm/main amd64 Packages",
-                        "http://deb.debian.org/debian-security bookworm-security/main amd64 Packages",
+                        "http://archive.example.org/debian bookworm/main amd64 Packages",
+                        "http://archive.example.org/debian-security bookworm-security/main amd64 Packages",
                     ),
                 ),
                 Version("5.2.15-2+b8", 100, ()),
@@ -94,7 +94,7 @@ def test_policy():
             None, (Version("2.36-10", -32768, ("file:/srv/flat ./ Packages",)), Version("2.36-9", 1001, ()))
         ),
         ("phased", "amd64"): Choice(
-            "1.1", (Version("1.1", 500, ("http://archive.ubuntu.com/ubuntu noble-updates/main amd64 Packages",)),)
+            "1.1", (Version("1.1", 500, ("http://archive.example.org/ubuntu noble-updates/main amd64 Packages",)),)
         ),
     }
 

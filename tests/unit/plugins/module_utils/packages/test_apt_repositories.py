@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 ONE_LINE = """\
 # deb http://commented.example.org/ stable main
-deb http://deb.debian.org/debian bookworm main contrib # a comment
-deb-src http://deb.debian.org/debian bookworm main
+deb http://archive.example.org/debian bookworm main contrib # a comment
+deb-src http://archive.example.org/debian bookworm main
 deb [arch=amd64 trusted=yes] file:/srv/flat ./
 deb [ allow-insecure=yes ] http://x.example.org stable main
 nonsense
@@ -25,7 +25,7 @@ nonsense
 DEB822 = """\
 # A comment
 Types: deb deb-src
-URIs: http://deb.debian.org/debian http://mirror.example.org/debian/
+URIs: http://archive.example.org/debian http://mirror.example.org/debian/
 Suites: bookworm bookworm-updates
 Components: main
  contrib
@@ -69,7 +69,7 @@ iQIzBAEBCAAd
 
 def test_one_line():
     assert repositories.parse_one_line(ONE_LINE) == [
-        Source("http://deb.debian.org/debian", "bookworm", ["main", "contrib"]),
+        Source("http://archive.example.org/debian", "bookworm", ["main", "contrib"]),
         Source("file:/srv/flat", "./", [], True, "yes"),
         Source("http://x.example.org", "stable", ["main"], True, "insecure"),
     ]
@@ -78,8 +78,8 @@ def test_one_line():
 def test_deb822():
     found = repositories.parse_deb822(DEB822)
     assert [(source.uri, source.suite, source.enabled, source.trust) for source in found] == [
-        ("http://deb.debian.org/debian", "bookworm", True, ""),
-        ("http://deb.debian.org/debian", "bookworm-updates", True, ""),
+        ("http://archive.example.org/debian", "bookworm", True, ""),
+        ("http://archive.example.org/debian", "bookworm-updates", True, ""),
         ("http://mirror.example.org/debian/", "bookworm", True, ""),
         ("http://mirror.example.org/debian/", "bookworm-updates", True, ""),
         ("http://off.example.org/", "stable", False, "yes"),
@@ -116,7 +116,7 @@ def test_security(origin, label, suite, codename, security):
 @pytest.mark.parametrize(
     "uri, name",
     [
-        ("http://deb.debian.org/debian/dists/bookworm/", "deb.debian.org_debian_dists_bookworm_"),
+        ("http://archive.example.org/debian/dists/bookworm/", "archive.example.org_debian_dists_bookworm_"),
         ("https://user:pw@x.example.org:8443/a/", "x.example.org:8443_a_"),
         ("file:/srv/flat/./", "_srv_flat_._"),
         ("http://x.example.org/~me/a_b/", "x.example.org_%7eme_a%5fb_"),
