@@ -38,6 +38,7 @@ def checked(result):
     return result.failure
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dest", ["a.tar.gz", "a.tar.zst"])
 def test_a_flipped_bit_anywhere(small, restore_test, dest):
     """Each byte in both ends, and a spread of those between; all of them with UPKEEP_TESTS_EXHAUSTIVE=1 (minutes)."""

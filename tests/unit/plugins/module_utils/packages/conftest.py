@@ -207,3 +207,10 @@ def same():
 @pytest.fixture(scope="session")
 def bindings_here():
     return has_bindings()
+
+
+def pytest_collection_modifyitems(items):
+    """What builds a private apt root is long: apt itself does most of it, and it is the same on every Python."""
+    for item in items:
+        if "apt_root" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.long)
