@@ -22,7 +22,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 from . import _lines, gz
 from .blocks import BlockIndex
-from .model import BLOCK_SIZE, FORMAT, Entry
+from .model import BLOCK_SIZE, FORMAT, Entry, whole
 
 SCHEMA = "upkeep.manifest/1"
 SUFFIX = ".manifest.jsonl.gz"
@@ -161,10 +161,10 @@ def _header(line: bytes) -> Dict[str, Any]:
     if header["format"] != FORMAT:
         raise ValueError("its format is {}; this version reads format {}".format(header["format"], FORMAT))
     roots = header["roots"]
-    sound = isinstance(header["backup"], str) and type(header["xattrs"]) is bool and isinstance(roots, list)
+    sound = isinstance(header["backup"], str) and isinstance(header["xattrs"], bool) and isinstance(roots, list)
     if not sound or not all(isinstance(root, str) for root in roots):
         raise ValueError("its header has a value of the wrong type")
-    if type(header["start"]) is not int or not 0 <= header["start"] < 1 << 16:
+    if not whole(header["start"]) or not 0 <= header["start"] < 1 << 16:
         raise ValueError("its first block begins nowhere in the file")
     return header
 
@@ -172,7 +172,7 @@ def _header(line: bytes) -> Dict[str, Any]:
 def _closing(line: bytes) -> Dict[str, Any]:
     closing = json.loads(line)
     numbers, hashes = _CLOSING_KEYS[:4], _CLOSING_KEYS[4:]
-    if any(type(closing[key]) is not int for key in numbers) or any(type(closing[key]) is not str for key in hashes):
+    if not all(whole(closing[key]) for key in numbers) or not all(isinstance(closing[key], str) for key in hashes):
         raise ValueError("its closing line has a value of the wrong type")
     if not all(isinstance(closing.get(key, {}), dict) for key in ("document", "parameters")):
         raise ValueError("its closing line has a value of the wrong type")
