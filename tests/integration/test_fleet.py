@@ -11,9 +11,7 @@ import pytest
 SETS = [{"name": "workflows"}]
 
 
-@pytest.mark.parametrize(
-    "strategy, serial", [("linear", "100%"), pytest.param("linear", 1, marks=pytest.mark.once), ("free", "100%")]
-)
+@pytest.mark.parametrize("strategy, serial", [("linear", 1), ("free", "100%")])
 def test_a_dead_and_a_dying_host_among_good_ones(clone, small_set, refuses, dies, strategy, serial):
     inventory = clone.inventory(
         {"good1": {}, "dying": dies, "dead": refuses, "good2": {}},
