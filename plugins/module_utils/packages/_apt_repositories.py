@@ -3,7 +3,7 @@
 """The repositories that apt is told to use, and what each signs about itself.
 
 Formats: sources.list(5) (one-line and deb822), the Release files in apt's lists folder
-(https://wiki.debian.org/DebianRepository/Format), apt's names for them (URItoFileName in apt-pkg/contrib/strutl.cc).
+(DebianRepository/Format in the Debian wiki), apt's names for them (URItoFileName in apt-pkg/contrib/strutl.cc).
 """
 
 from __future__ import annotations
