@@ -49,10 +49,10 @@ doctor: ## what this machine lacks for which command, and the line that installs
 	done; echo "no Python found: install one (Debian: apt-get install python3 python3-venv)"; exit 1
 
 test: ## every check that this machine can run; says what it skipped and why
-	@scripts/venv .venv test && .venv/bin/python tests/run.py $(ARGS)
+	@python=$$(scripts/python) && $$python tests/run.py $(ARGS)
 
 lint: ## the quick checks alone
-	@scripts/venv .venv test && .venv/bin/python tests/run.py --only ruff,types,ansible-lint,changelog,docs
+	@python=$$(scripts/python) && $$python tests/run.py --only ruff,types,ansible-lint,changelog,docs
 
 docs: venv ## write the generated parts of the documents anew
 	@.venv/bin/python scripts/role_docs.py

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class Check:
     name: str
     run: Callable[[object], int]
     what: str
+    needs_venv: bool = True
 
 
 @dataclass
@@ -68,6 +69,12 @@ def sh(log, *argv: object, cwd: Path = ROOT, **env: str) -> int:
     return subprocess.run(
         list(map(str, argv)), cwd=cwd, stdout=log, stderr=log, env=environment, check=False
     ).returncode
+
+
+def set_up_venv() -> None:
+    """What most checks run in. Those that do not need it start meanwhile."""
+    if subprocess.run(["scripts/venv", VENV.parent.name, "test"], cwd=ROOT, check=False).returncode:
+        raise RuntimeError("the virtual environment could not be set up")
 
 
 def find_python(version: str) -> str | None:
@@ -206,17 +213,19 @@ def sanity(log) -> int:
         return sh(log, VENV / "ansible-test", "sanity", "--python", "3.11", "--color", "no", cwd=tree, PATH=path)
 
 
-# The long ones first, so that the two lanes end together.
+HOST_PYTHON_CHECKS = [
+    Check(f"python-{version}", host_python(version), f"host-side code on Python {version}", needs_venv=False)
+    for version in HOST_PYTHONS
+    if version != OWN_PYTHON
+]
+# The first one runs while the virtual environment is being set up; then the long ones, so that the lanes end together.
 CHECKS = [
+    *HOST_PYTHON_CHECKS[:1],
     Check("integration", integration, "real playbooks through ansible-runner, on the oldest ansible-core"),
     Check("integration-newest", integration_newest, "the same on the newest ansible-core"),
     Check("sanity", sanity, "ansible-test sanity"),
     Check("unit", unit, "unit tests with coverage"),
-    *(
-        Check(f"python-{version}", host_python(version), f"host-side code on Python {version}")
-        for version in HOST_PYTHONS
-        if version != OWN_PYTHON
-    ),
+    *HOST_PYTHON_CHECKS[1:],
     Check("faults", faults, "kills, full disks, flipped bytes"),
     Check("ansible-lint", ansible_lint, "production profile"),
     Check("types", types, "mypy"),
@@ -226,13 +235,15 @@ CHECKS = [
 ]
 
 
-def run_check(check: Check) -> Outcome:
+def run_check(check: Check, venv: Future[None]) -> Outcome:
     path = CACHE / "logs" / f"{check.name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     notes: list[str] = []
     with path.open("w") as log:
         try:
+            if check.needs_venv:
+                venv.result()
             status = "passed" if check.run(log) == 0 else "failed"
         except Skip as reason:
             status, notes = "skipped", [str(reason)]
@@ -269,7 +280,8 @@ def main() -> int:
         missing = install_system(log)
     outcomes = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for future in as_completed([pool.submit(run_check, check) for check in chosen]):
+        venv = pool.submit(set_up_venv)
+        for future in as_completed([pool.submit(run_check, check, venv) for check in chosen]):
             outcome = future.result()
             outcomes.append(outcome)
             count = outcome.notes[0] if outcome.notes else ""
