@@ -192,12 +192,9 @@ def export_tree(parent: str, log) -> Path:
     return tree
 
 
-# ansible-test wants get-pip.py from the network; pip's own bundled copy does the same.
+# ansible-test wants get-pip.py from the network, for each of its environments; the pip that Python brings serves.
 GET_PIP = """import subprocess, sys
 subprocess.check_call([sys.executable, "-m", "ensurepip", "--upgrade"])
-wanted = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-if wanted:
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *wanted])
 """
 
 
@@ -205,8 +202,7 @@ def sanity(log) -> int:
     cache = Path.home() / ".ansible/test/cache"
     for name in ("get_pip_24_2.py", "get_pip_25_2.py"):
         cache.mkdir(parents=True, exist_ok=True)
-        if not (cache / name).exists():
-            (cache / name).write_text(GET_PIP)
+        (cache / name).write_text(GET_PIP)
     with tempfile.TemporaryDirectory(prefix="upkeep-sanity-") as parent:
         tree = export_tree(parent, log)
         path = f"{VENV}:{os.environ['PATH']}"

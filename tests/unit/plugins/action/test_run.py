@@ -150,7 +150,7 @@ def extra(**variables):
 
 
 def is_valid(document, name):
-    jsonschema.validate(document, json.loads((SCHEMAS / f"{name}.json").read_text()))
+    jsonschema.Draft202012Validator(json.loads((SCHEMAS / f"{name}.json").read_text())).validate(document)
     return True
 
 
