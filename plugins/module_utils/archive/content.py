@@ -55,7 +55,8 @@ def regions(fd: int, info: os.stat_result) -> Optional[List[Tuple[int, int]]]:
                 break
             end = _seek(fd, start, os.SEEK_HOLE)
             offset = size if end is None else min(end, size)  # None: cut short meanwhile, which reading it will show
-            found.append((start, offset - start))
+            if offset > start:  # else it became a hole between the two questions
+                found.append((start, offset - start))
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.ENOTSUP):
             return None
