@@ -3,6 +3,7 @@ INVENTORY ?= inventories/local
 LIMIT     ?=
 ARGS      ?=
 PROJ      ?=
+HOST      ?=
 
 # Through the environment, so that blanks and quotes in them arrive as they are.
 export INVENTORY LIMIT PROJ
@@ -14,7 +15,7 @@ PLAY = ansible-playbook -i "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
 UPKEEP = .venv/bin/python -m upkeep
 
 .DEFAULT_GOAL := help
-.PHONY: help venv maintain backup-workflows restore-test patch-level audit report status doctor test lint docs clean
+.PHONY: help venv maintain backup-workflows restore-test patch-level audit report status doctor test lint docs clean lab lab-down lab-reset molecule
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +49,20 @@ doctor: ## what this machine lacks for which command, and the line that installs
 	  if $$python -c '' 2>/dev/null; then exec $$python -m upkeep doctor; fi; \
 	done; echo "no Python found: install one (Debian: apt-get install python3 python3-venv)"; exit 1
 
+lab: ## real hosts in containers, to try things on: then INVENTORY=inventories/lab
+	@python=$$(scripts/python) && $$python -m lab up $(HOST)
+
+lab-reset: ## bring the lab's hosts back to their first state; HOST=web1 for one
+	@python=$$(scripts/python) && $$python -m lab reset $(HOST)
+
+lab-down: ## remove every trace of the lab
+	@python=$$(scripts/python) && $$python -m lab down
+
 test: ## every check that this machine can run; says what it skipped and why
 	@python=$$(scripts/python) && $$python tests/run.py $(ARGS)
+
+molecule: ## the roles' scenarios on the lab, which they start anew and take down; SCENARIO=backup for one
+	@$(VENV) test && MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --report $(if $(SCENARIO),-s $(SCENARIO),--all)
 
 lint: ## the quick checks alone
 	@python=$$(scripts/python) && $$python tests/run.py --only ruff,types,ansible-lint,changelog,docs

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -37,6 +38,10 @@ SYSTEM = {
     "ssh": "openssh-client",
     "zstd": "zstd",
 }
+
+
+# Two checks use that environment; one of them makes it.
+NEWEST_CORE = threading.Lock()
 
 
 class Skip(Exception):
@@ -144,12 +149,38 @@ def integration(log) -> int:
     return sh(log, VENV / "pytest", "-q", "--durations=8", "tests/integration")
 
 
-def integration_newest(log) -> int:
+def newest_core(log) -> tuple[str, Path]:
+    """The newest ansible-core that this machine's Pythons allow: the version of its Python, and its programs."""
     python = newest_core_python()
     venv = ROOT / ".venv-newest"
-    if code := sh(log, "scripts/venv", venv.name, "test", python):
-        return code
-    return sh(log, venv / "bin/pytest", "-q", "-m", "not once", "-p", "no:cacheprovider", "tests/integration")
+    with NEWEST_CORE:
+        if sh(log, "scripts/venv", venv.name, "test", python):
+            raise RuntimeError(f"{venv.name} could not be set up")
+    shown = subprocess.run([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+                           capture_output=True, text=True, check=True)  # fmt: skip
+    return shown.stdout.strip(), venv / "bin"
+
+
+def integration_newest(log) -> int:
+    _version, venv = newest_core(log)
+    return sh(log, venv / "pytest", "-q", "-m", "not once", "-p", "no:cacheprovider", "tests/integration")
+
+
+def lab(log) -> int:
+    """Real hosts: what our tests do to them, then molecule's scenarios. A lab that was there is there afterwards."""
+    sys.path.insert(0, str(ROOT))
+    from lab import hosts, needs
+    from lab.fleet import HOSTS
+
+    if reason := needs.why_not():
+        raise Skip(reason)
+    was_there = not needs.missing() and any(hosts.state(host) != "absent" for host in HOSTS)
+    codes = [
+        sh(log, VENV / "pytest", "-q", "--durations=8", "tests/lab"),
+        sh(log, "make", "molecule", NO_COLOR="1"),
+        sh(log, VENV / "python", "-m", "lab", "up" if was_there else "down"),
+    ]
+    return max(codes)
 
 
 def faults(log) -> int:
@@ -198,15 +229,39 @@ subprocess.check_call([sys.executable, "-m", "ensurepip", "--upgrade"])
 """
 
 
-def sanity(log) -> int:
+def sanity(log, python: str = "3.11", venv: Path = VENV) -> int:
     cache = Path.home() / ".ansible/test/cache"
     for name in ("get_pip_24_2.py", "get_pip_25_2.py"):
         cache.mkdir(parents=True, exist_ok=True)
         (cache / name).write_text(GET_PIP)
     with tempfile.TemporaryDirectory(prefix="upkeep-sanity-") as parent:
         tree = export_tree(parent, log)
-        path = f"{VENV}:{os.environ['PATH']}"
-        return sh(log, VENV / "ansible-test", "sanity", "--python", "3.11", "--color", "no", cwd=tree, PATH=path)
+        path = f"{venv}:{os.environ['PATH']}"
+        return sh(log, venv / "ansible-test", "sanity", "--python", python, "--color", "no", cwd=tree, PATH=path)
+
+
+def sanity_newest(log) -> int:
+    version, venv = newest_core(log)
+    return sanity(log, version, venv)
+
+
+def galaxy_importer(log) -> int:
+    """What Galaxy and an automation hub check of an artifact before they take it."""
+    venv = CACHE / "galaxy-importer"
+    if not (venv / ".ready").exists():
+        python = newest_core_python()
+        if sh(log, python, "-m", "venv", "--clear", venv) or sh(
+            log, venv / "bin/python", "-m", "pip", "install", "-q", "galaxy-importer"
+        ):
+            return 1
+        (venv / ".ready").touch()
+    with tempfile.TemporaryDirectory(prefix="upkeep-build-") as parent:
+        tree = export_tree(parent, log)
+        if code := sh(log, VENV / "ansible-galaxy", "collection", "build", tree, "--output-path", parent):
+            return code
+        (artifact,) = Path(parent).glob("*.tar.gz")
+        path = f"{venv}/bin:{os.environ['PATH']}"
+        return sh(log, venv / "bin/python", "-m", "galaxy_importer.main", artifact, cwd=Path(parent), PATH=path)
 
 
 HOST_PYTHON_CHECKS = [
@@ -217,10 +272,13 @@ HOST_PYTHON_CHECKS = [
 # The first one runs while the virtual environment is being set up; then the long ones, so that the lanes end together.
 CHECKS = [
     *HOST_PYTHON_CHECKS[:1],
+    Check("lab", lab, "real hosts over SSH, broken in turn; molecule's scenarios"),
     Check("integration", integration, "real playbooks through ansible-runner, on the oldest ansible-core"),
     Check("integration-newest", integration_newest, "the same on the newest ansible-core"),
     Check("sanity", sanity, "ansible-test sanity"),
+    Check("sanity-newest", sanity_newest, "the same on the newest ansible-core"),
     Check("unit", unit, "unit tests with coverage"),
+    Check("galaxy-importer", galaxy_importer, "what Galaxy checks of the built collection"),
     *HOST_PYTHON_CHECKS[1:],
     Check("faults", faults, "kills, full disks, flipped bytes"),
     Check("ansible-lint", ansible_lint, "production profile"),

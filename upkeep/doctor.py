@@ -103,11 +103,28 @@ NEEDS = (
 )  # fmt: skip
 
 
+def _lab_needs() -> tuple[Need, ...]:
+    """What the lab needs, as the lab itself says. None of it in an installed package, which brings no lab."""
+    if not (ROOT / "lab").is_dir():
+        return ()
+    sys.path.insert(0, str(ROOT))
+    from lab import needs
+
+    lacks = needs.missing()
+    return tuple(
+        Need(
+            name, "lab", False, lambda name=name: None if name in lacks else "yes",
+            "no lab; as root on a Debian-like system, make lab installs it", f"apt-get install {package}",
+        )
+        for name, package in needs.PROGRAMS.items()
+    )  # fmt: skip
+
+
 def run() -> int:
     """Print the table; 1 if something required is missing."""
     missing_required = False
     fixes: list[str] = []
-    for need in NEEDS:
+    for need in (*NEEDS, *_lab_needs()):
         found = need.found()
         state = "ok" if found else ("MISSING" if need.required else "missing")
         print(f"  {state:8} {need.name:28} {found or need.without + ' (' + need.commands + ')'}")
@@ -116,7 +133,7 @@ def run() -> int:
             fixes.append(need.debian)
     if fixes:
         print("\nTo mend it, on a Debian-like system:")
-        for fix in fixes:
+        for fix in dict.fromkeys(fixes):
             print(f"  {fix}")
     else:
         print("\nNothing is missing.")

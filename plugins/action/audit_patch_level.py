@@ -34,7 +34,7 @@ class ActionModule(UpkeepAction):
         engine.update(run_id=seen.run_id, collected=seen.finished)
         if seen.status != "ok" or not isinstance(seen.data, dict):
             return _result({**engine, "reason": f"the patch level is {seen.status}: {seen.reason}"}, [])
-        found = findings.of_patch_level(seen.data, seen.project, seen.asset, seen.finished)
+        found = findings.of_patch_level(seen.data, seen.project, seen.asset, seen.finished, seen.clock_skew_s)
         return _result({**engine, "status": "ok", "findings": len(found)}, found)
 
     def _patch_level(self, home: Path, host: str, max_age: int, now: datetime) -> Observation | str:

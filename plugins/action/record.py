@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, observations, outcome, processes, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import (
+    clock,
+    evidence,
+    observations,
+    outcome,
+    processes,
+    runs,
+)
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, say, tool
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.line import lines
 from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import BAD, Observation, Part
@@ -43,6 +50,7 @@ class ActionModule(UpkeepAction):
         run = self.current_run(home)
         if run is not None:
             observation.run_id, observation.project = run.run_id, run.project
+            _judge_clock(observation, run)
         failed_already = self._failed_already(home, observation) if arguments["if_missing"] else None
         if failed_already is not None:
             return self._judged(run, failed_already, {"recorded": False})
@@ -130,6 +138,16 @@ def _publish(home: Path, observation: Observation, run: runs.Run) -> list[Path]:
             part.status, part.reason = "failed", "; ".join(text for text in told if text)
     observation.hold(parts, isinstance(observation.data, list))
     return published
+
+
+def _judge_clock(observation: Observation, run: runs.Run) -> None:
+    """Note how far the host's clock is off; where it is, the observation's own times are the controller's."""
+    now = times.now()
+    data = [part.data for part in observation.outcomes()]
+    observation.clock_skew_s = clock.skew_s(observation.phase, data, times.parse(run.started), now)
+    if observation.clock_skew_s:
+        took = (observation.duration_ms or 0) / 1000
+        observation.started, observation.finished = times.from_timestamp(now.timestamp() - took), times.iso(now)
 
 
 def _words(error: OSError | UpkeepError) -> str:

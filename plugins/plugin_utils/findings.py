@@ -14,6 +14,7 @@
 | interrupted            | the package manager         | ops_lead      |
 | half_configured        | package                     | ops_lead      |
 | full_upgrade_removals  | the package manager         | ops_lead      |
+| clock_skew             | `host`                      | ops_lead      |
 
 A finding's memory (first seen, due, waiver, ticket) belongs to the ledger; here those fields are null.
 """
@@ -24,6 +25,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from . import clock
 
 SEVERITIES = ("critical", "high", "medium", "low", "unknown")
 _SOURCE = "patch"
@@ -37,9 +40,11 @@ def fingerprint(project: str, source: str, check_id: str, asset: str, subject: s
     return hashlib.sha256(identity.encode("ascii")).hexdigest()
 
 
-def of_patch_level(data: Mapping[str, Any], project: str, asset: str, collected: str) -> list[dict[str, Any]]:
+def of_patch_level(
+    data: Mapping[str, Any], project: str, asset: str, collected: str, clock_skew_s: int | None = None
+) -> list[dict[str, Any]]:
     """The findings of one host's `upkeep.patch_level/1`, in the order of the table above, then by subject."""
-    found = [*_security(data), *_updates(data), *_restarts(data), *_manager(data)]
+    found = [*_security(data), *_updates(data), *_restarts(data), *_manager(data), *_clock(clock_skew_s)]
     return [_finding(project, asset, collected, **each) for each in found]
 
 
@@ -175,6 +180,16 @@ def _manager(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             "title": f"A full upgrade would remove {len(removals)} package{'s' if len(removals) > 1 else ''}",
             "evidence": removals,
             "informational": True,
+        }
+
+
+def _clock(skew: int | None) -> Iterable[dict[str, Any]]:
+    if skew:
+        yield {
+            "check_id": "clock_skew",
+            "subject": "host",
+            "title": f"The host's clock is {clock.words(skew)}: the times that it writes are wrong",
+            "evidence": [{"clock_skew_s": skew}],
         }
 
 

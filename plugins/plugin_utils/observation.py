@@ -61,7 +61,8 @@ class Part:
 class Observation:
     """`data` is what the module returned; a list (with null for a set that returned nothing) where the phase has sets.
 
-    `parts` are aligned with that list, or hold one entry. `name` tells recordings of one host and phase apart;
+    `parts` are aligned with that list, or hold one entry. `clock_skew_s` is how far the host's clock is off (`clock`),
+    None where nothing tells. `name` tells recordings of one host and phase apart;
     `process` says whose recording it is (`processes.this`).
     """
 
@@ -77,6 +78,7 @@ class Observation:
     duration_ms: int | None = None
     name: str | None = None
     process: str | None = None
+    clock_skew_s: int | None = None
     tool: dict[str, Any] = field(default_factory=dict)
     parts: list[dict[str, Any]] = field(default_factory=list)
     data: Any = None

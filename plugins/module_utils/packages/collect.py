@@ -9,6 +9,7 @@ import platform
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
+from .. import times
 from ..version import VERSION
 from . import host, kernel, reboot, registry, restarts
 from .model import SCHEMA, Options, StaleService, plain
@@ -36,6 +37,7 @@ def collect(options: Options) -> Collected:
         "host": this,
         "manager": name,
         "collector": state.collector,
+        "collected": times.iso(times.now()),
         "tool": {"collection": VERSION, "python": platform.python_version(), **state.tool},
         "metadata": state.metadata,
         "installed": state.installed,

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .. import clock
 from ..findings import SEVERITIES
 from ..gates import SIGNS
 from ..report.backups import chain_words, proven_words
 from .markdown import bullets, cell, details, table
-from .text import amount, duration, listing, plural
+from .text import amount, duration, listing, not_known, plural
 
 _CAP = 500
 _INLINE = 15
@@ -30,6 +31,7 @@ def render(report: Mapping[str, Any]) -> str:
         _pending(report),
         _restarts(report),
         _package_managers(report),
+        _clocks(report),
         _backups(report),
         _audits(report),
         _gates(report),
@@ -55,7 +57,7 @@ def _top(report: Mapping[str, Any]) -> list[str]:
                 ("Failed", amount(len(run["failures"]))),
                 ("Security updates", _security_words(report)),
                 ("Other updates", _others_words(figures)),
-                ("Reboots due", amount(len(reboots)) + _names(reboots)),
+                ("Reboots due", amount(len(reboots)) + _names(reboots) + not_known(figures["reboots_unknown"])),
                 ("Services to restart", amount(figures["services_stale"])),
                 ("Backups", f"{amount(figures['backups'])}, {amount(figures['proven_backups'])} proven to restore"),
             ]
@@ -79,9 +81,7 @@ def _security_words(report: Mapping[str, Any]) -> str:
         words += f" ({', '.join(known)})"
     elif figures["security"]:
         words += " (severity not known: no advisory says)"
-    if figures["patch_level_unknown"]:
-        words += f"; not known of {plural(figures['patch_level_unknown'], 'host')}"
-    return words
+    return words + not_known(figures["patch_level_unknown"])
 
 
 def _severities(report: Mapping[str, Any]) -> dict[str, int]:
@@ -220,6 +220,11 @@ def _restarts(report: Mapping[str, Any]) -> list[str]:
 def _package_managers(report: Mapping[str, Any]) -> list[str]:
     rows = [(host["name"], trouble) for host in report["hosts"] for trouble in _troubles(host["patch"])]
     return ["", "## Package managers in trouble", "", *table(("Host", "What"), rows)] if rows else []
+
+
+def _clocks(report: Mapping[str, Any]) -> list[str]:
+    rows = [(host["name"], clock.words(host["clock_skew_s"])) for host in report["hosts"] if host["clock_skew_s"]]
+    return ["", "## Clocks that are off", "", *table(("Host", "Its clock is"), rows)] if rows else []
 
 
 def _troubles(patch: Mapping[str, Any]) -> Iterable[str]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .. import clock
 from ..gates import SIGNS
 from ..report.backups import chain_words, proven_words
 from .proof import entry_text
-from .text import amount, listing, plural, printable, table
+from .text import amount, listing, not_known, plural, printable, table
 
 _SHOWN = 20
 _ENTRIES = 10
@@ -32,6 +33,7 @@ def summary(report: Mapping[str, Any], files: Sequence[str] = ()) -> list[str]:
         *table(
             [
                 ("hosts", hosts),
+                *_clocks(report),
                 *_backups(report),
                 *_proofs(report),
                 *_patches(report),
@@ -40,6 +42,14 @@ def summary(report: Mapping[str, Any], files: Sequence[str] = ()) -> list[str]:
         ),
         *failures(run["failures"]),
     ]
+
+
+def _clocks(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    wrong = [host for host in report["hosts"] if host["clock_skew_s"]]
+    for host in wrong[:_SHOWN]:
+        yield "clocks", f"{printable(host['name'])}: {clock.words(host['clock_skew_s'])}"
+    if len(wrong) > _SHOWN:
+        yield "", f"and {amount(len(wrong) - _SHOWN)} more"
 
 
 def _backups(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -70,13 +80,11 @@ def _patches(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     updates = f"{amount(figures['pending'])} pending, {amount(figures['security'])} of them security"
     if figures["blocked"]:
         updates += f", {amount(figures['blocked'])} blocked"
-    if figures["patch_level_unknown"]:
-        updates += f" (not known of {plural(figures['patch_level_unknown'], 'host')})"
-    yield "updates", updates
+    yield "updates", updates + not_known(figures["patch_level_unknown"])
     if figures["stale_metadata_hosts"]:
         yield "", f"package lists are stale on {plural(figures['stale_metadata_hosts'], 'host')}: more may be pending"
     reboots = [host["name"] for host in report["hosts"] if host["patch"]["reboot_required"]]
-    yield "reboots", f"due on {listing(reboots)}" if reboots else "none due"
+    yield "reboots", (f"due on {listing(reboots)}" if reboots else "none due") + not_known(figures["reboots_unknown"])
     services = [f"{host['name']}: {unit}" for host in report["hosts"] for unit in host["patch"]["services_stale"]]
     if services:
         yield "restart", listing(services)

@@ -64,6 +64,11 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{amount(number)} {one if number == 1 else many or one + 's'}"
 
 
+def not_known(hosts: int) -> str:
+    """` (not known of 2 hosts)`, to follow a figure; nothing where it is known of all."""
+    return f" (not known of {plural(hosts, 'host')})" if hosts else ""
+
+
 def listing(items: Sequence[Any], shown: int = 10) -> str:
     """`a, b, c and 4 more`."""
     text = ", ".join(printable(item) for item in items[:shown])

@@ -36,6 +36,7 @@ def host_entry(name: str, asset: str, phases: Mapping[str, Seen], now: datetime)
         "reason": next((seen.reason for seen in told.values() if seen.status == status and seen.reason), None),
         "observed": _observed(own, phases),
         "unreachable": _unreachable(own),
+        "clock_skew_s": _clock_skew(told),
         "phases": {phase: shown(seen, now) for phase, seen in phases.items()},
         "os": _of_data(phases["patch_level"], "host"),
         "patch": patch,
@@ -55,6 +56,12 @@ def _observed(own: Mapping[str, Seen], phases: Mapping[str, Seen]) -> bool:
 
 def _unreachable(own: Mapping[str, Seen]) -> bool:
     return any("unreachable: " in (seen.reason or "") for seen in own.values() if seen.status == "unknown")
+
+
+def _clock_skew(told: Mapping[str, Seen]) -> int | None:
+    """The worst that a phase noticed; null where none could tell."""
+    known = [seen.observation.clock_skew_s for seen in told.values() if seen.observation]
+    return max((skew for skew in known if skew is not None), key=abs, default=None)
 
 
 def _of_data(seen: Seen, key: str) -> Any:

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The lab as data: its hosts, what is in their images, and where this clone's lab keeps its things."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / "state" / "lab"
+CACHE = ROOT / ".cache" / "lab"
+# Two clones have a lab each: everything that podman knows by name carries the clone's own.
+LAB = "upkeep-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+USER = "ops"
+
+
+class LabError(Exception):
+    """What went wrong and what to do about it, in one line."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A lab host. `number` is the last part of its address; inventories/lab says what it is for."""
+
+    name: str
+    release: str
+    number: int
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def container(self) -> str:
+        return f"{LAB}-{self.name}"
+
+
+HOSTS = (
+    Host("web1", "bookworm", 11),
+    Host("web2", "trixie", 12),
+    Host("db1", "bookworm", 13),
+)
+
+PACKAGES = (
+    "ca-certificates", "cron", "curl", "dbus", "iproute2", "openssh-server", "procps", "python3", "sudo", "systemd",
+    "systemd-sysv",
+)  # fmt: skip
+# What a release's image has besides. Where python3-apt is missing, the patch level is read through apt's commands.
+MORE_PACKAGES = {"bookworm": ("python3-apt",), "trixie": ()}
+
+
+def chosen(names: list[str]) -> tuple[Host, ...]:
+    """The hosts of these names; all of them if none is named."""
+    known = {host.name: host for host in HOSTS}
+    if unknown := sorted(set(names) - set(known)):
+        raise LabError(f"the lab has no host {', '.join(unknown)}: it has {', '.join(known)}")
+    return tuple(known[name] for name in names) or HOSTS
