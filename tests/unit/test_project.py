@@ -13,6 +13,8 @@ import tomllib
 import yaml
 from jsonschema import Draft202012Validator
 
+from lab import fleet
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,6 +27,23 @@ def test_one_version_everywhere():
     code = re.search(r'VERSION = "(.+)"', (ROOT / "plugins/module_utils/version.py").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert code and galaxy == code.group(1) == project
+
+
+def test_execution_environments_get_what_a_clone_gets():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    listed = (ROOT / "requirements.txt").read_text().splitlines()
+    theirs = {line for line in listed if line and not line.startswith("#")}
+    assert {line for line in project if not line.startswith("ansible-")} == theirs
+    assert load("meta/execution-environment.yml")["dependencies"] == {"python": "requirements.txt"}
+
+
+def test_the_lab_and_its_inventory_name_the_same_hosts():
+    groups = load("inventories/lab/hosts.yml")["all"]["children"]
+    for prefix in ("", "ring_"):
+        named = [
+            host for group, it in groups.items() if group.startswith("ring_") == bool(prefix) for host in it["hosts"]
+        ]
+        assert sorted(named) == sorted(host.name for host in fleet.HOSTS)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/schemas").glob("*.json")), ids=lambda path: path.name)
