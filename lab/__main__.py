@@ -102,9 +102,7 @@ def down(options: argparse.Namespace) -> None:
     if needs.missing().keys() & {"podman"}:
         print("  no podman here, so no lab")
         return
-    everything = chosen([])
-    for host in everything:
-        succeeds("podman", "rm", "-f", "-t", "2", host.container)
+    _each(chosen([]), lambda host: hosts.remove(host) or "removed")
     named = podman("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
     for image in named:
         if image.startswith(f"localhost/{LAB}-"):

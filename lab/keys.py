@@ -47,7 +47,7 @@ def write_config(addresses: dict[str, str]) -> None:
         "  GlobalKnownHostsFile /dev/null",
         "  StrictHostKeyChecking yes",
         "  PasswordAuthentication no",
-        "  ConnectTimeout 10",
+        "  ConnectTimeout 4",
     ]
     KNOWN_HOSTS.write_text("\n".join(known) + "\n")
     SSH_CONFIG.write_text("\n".join(lines) + "\n")

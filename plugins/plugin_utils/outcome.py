@@ -8,9 +8,11 @@ both can hold secrets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from . import troubles
 from .observation import Part
 
 _REASON_LENGTH = 500
@@ -23,6 +25,7 @@ _DIED = (
     "Task failed: Action failed",
 )
 _NOISE = ("Shared connection to ", "Connection to ", "Warning: Permanently added ", "OpenSSH_", "debug1:")
+_RAISED = re.compile(r"\w+(Error|Exception)\b")
 # Phases whose module always returns a document: success without one proves nothing.
 _NEEDS_DATA = {"backup", "restore_test", "patch_level", "audit"}
 _NOT_FACTS = {
@@ -67,7 +70,8 @@ def part_of(phase: str, result: Any, name: str | None = None) -> Part:
 def _status(phase: str, result: Mapping[str, Any], data: Mapping[str, Any] | None) -> tuple[str, str | None]:
     message = result.get("msg")
     if result.get("unreachable"):
-        return "unknown", f"unreachable: {_without_prefix(one_line(message or 'no connection'))}"
+        why = troubles.unreachable(str(message or "no connection"))
+        return "unknown", f"unreachable: {_without_prefix(one_line(why))}"
     if result.get("failed"):
         return "failed", _failure(result)
     if result.get("skipped"):
@@ -126,6 +130,9 @@ def _failure(result: Mapping[str, Any]) -> str:
         return f"{one_line(result['error_code'])}: {message or 'no message'}"
     if "censored" in result:
         return "module_failed: the message is hidden by no_log"
+    known = troubles.failed(result.get("msg"), result.get("module_stderr"))
+    if known:
+        return f"{known[0]}: {one_line(known[1])}"
     if not message or any(words in str(result.get("msg")) for words in _DIED):
         line = meaningful_line(result.get("module_stderr")) or meaningful_line(result.get("exception"))
         message = line or message or "no message"
@@ -143,7 +150,8 @@ def meaningful_line(text: Any) -> str | None:
         if line.startswith("Traceback (most recent call last)"):
             raised = [later for later in lines[index + 1 :] if not later[0].isspace()]
             return one_line(raised[0]) if raised else one_line(lines[-1])
-    return one_line(lines[0]) if lines else None
+    raised = [line for line in lines if _RAISED.match(line)]
+    return one_line((raised or lines)[0]) if lines else None
 
 
 def one_line(value: Any) -> str:

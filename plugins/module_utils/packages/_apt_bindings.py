@@ -8,7 +8,7 @@ import re
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from ..errors import UpkeepError
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed
+from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room
 from ._deb822 import paragraph
 
 try:
@@ -125,6 +125,9 @@ class Bindings:
     def _open(self) -> Any:
         if self._opened is None:
             try:
+                if not has_cache_room(apt_pkg.config.find_file("Dir::Cache::pkgcache")):
+                    for name in ("Dir::Cache::pkgcache", "Dir::Cache::srcpkgcache"):
+                        apt_pkg.config.set(name, "")  # apt builds them in memory
                 apt_pkg.init_system()
                 cache = apt_pkg.Cache(None)
                 self._opened = (cache, apt_pkg.DepCache(cache))

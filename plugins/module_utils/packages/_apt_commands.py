@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed, native_key
+from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room, native_key
 from ._deb822 import paragraphs
 from ._run import Finished, run
 
@@ -86,9 +86,9 @@ class Commands:
             self._cache_folder = None
 
     def _options(self) -> list[str]:
-        """A cache of our own where apt keeps none (container images), else each command would build it anew."""
+        """A cache of our own where apt keeps none (container images) or has no room: each would build one anew."""
         path = self._settings.get("pkgcache", "")
-        if path and os.path.isfile(path):
+        if path and os.path.isfile(path) and has_cache_room(path):
             return []
         if self._cache_folder is None:
             self._cache_folder = tempfile.mkdtemp(prefix="upkeep-apt-")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
@@ -27,6 +28,23 @@ class Paths:
     pkgcache: str
     native: str
     allow_insecure: bool
+
+
+# What apt's caches of a release with every suite take, several times over.
+_CACHE_ROOM = 256 << 20
+
+
+def has_cache_room(pkgcache: str) -> bool:
+    """Whether apt may write its cache where it is configured to: without room it gives up, and answers nothing at all.
+
+    True where apt is told to keep none.
+    """
+    folder = os.path.dirname(pkgcache)
+    try:
+        status = os.statvfs(folder or "/")
+    except OSError:  # no such folder: apt's own business
+        return True
+    return not pkgcache or status.f_bavail * status.f_frsize >= _CACHE_ROOM
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ HIDDEN = "the output has been hidden due to the fact that 'no_log: true' was spe
                 "module_stderr": "/bin/sh: 1: /x: not found",
             },
             "failed",
-            "module_failed: /bin/sh: 1: /x: not found",
+            "no_python: there is no /x on the host: install Python 3.8 or newer there, or set "
+            "ansible_python_interpreter",
         ),
         (
             "backup",
