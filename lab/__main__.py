@@ -56,13 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _each(which: Sequence[T], do: Callable[[T], str]) -> None:
-    """Do it to all at once, a line for each as it is done. LabError names those that failed."""
+def _each(which: Sequence[T], do: Callable[[T], str | None], done: str = "") -> None:
+    """Do it to all at once; a line for each with what `do` says, or `done`. LabError names those that failed."""
 
     def timed(one: T) -> str:
         started = time.monotonic()
         try:
-            said, failed = do(one), ""
+            said, failed = do(one) or done, ""
         except LabError as error:
             said, failed = str(error), str(one)
         print(f"  {one!s:10} {said:60} {time.monotonic() - started:5.1f} s", flush=True)
@@ -102,7 +102,7 @@ def down(options: argparse.Namespace) -> None:
     if needs.missing().keys() & {"podman"}:
         print("  no podman here, so no lab")
         return
-    _each(chosen([]), lambda host: hosts.remove(host) or "removed")
+    _each(chosen([]), hosts.remove, "removed")
     named = podman("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
     for image in named:
         if image.startswith(f"localhost/{LAB}-"):
@@ -121,19 +121,19 @@ def status(options: argparse.Namespace) -> None:
 
 
 def stop(options: argparse.Namespace) -> None:
-    _each(chosen(options.hosts), lambda host: hosts.stop(host) or "stopped")
+    _each(chosen(options.hosts), hosts.stop, "stopped")
 
 
 def start(options: argparse.Namespace) -> None:
-    _each(chosen(options.hosts), lambda host: hosts.start(host) or "up")
+    _each(chosen(options.hosts), hosts.start, "up")
 
 
 def snapshot(options: argparse.Namespace) -> None:
-    _each(chosen(options.hosts), lambda host: hosts.snapshot(host, options.name) or f"frozen as {options.name}")
+    _each(chosen(options.hosts), lambda host: hosts.snapshot(host, options.name), f"frozen as {options.name}")
 
 
 def reset(options: argparse.Namespace) -> None:
-    _each(chosen(options.hosts), lambda host: hosts.reset(host, options.to) or f"as {options.to or 'new'}")
+    _each(chosen(options.hosts), lambda host: hosts.reset(host, options.to), f"as {options.to or 'new'}")
 
 
 def ssh(options: argparse.Namespace) -> None:

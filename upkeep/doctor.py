@@ -103,6 +103,10 @@ NEEDS = (
 )  # fmt: skip
 
 
+def _told(answer: str | None) -> Callable[[], str | None]:
+    return lambda: answer
+
+
 def _lab_needs() -> tuple[Need, ...]:
     """What the lab needs, as the lab itself says. None of it in an installed package, which brings no lab."""
     if not (ROOT / "lab").is_dir():
@@ -111,13 +115,11 @@ def _lab_needs() -> tuple[Need, ...]:
     from lab import needs
 
     lacks = needs.missing()
+    without = "no lab; as root on a Debian-like system, make lab installs it"
     return tuple(
-        Need(
-            name, "lab", False, lambda name=name: None if name in lacks else "yes",
-            "no lab; as root on a Debian-like system, make lab installs it", f"apt-get install {package}",
-        )
+        Need(name, "lab", False, _told(None if name in lacks else "yes"), without, f"apt-get install {package}")
         for name, package in needs.PROGRAMS.items()
-    )  # fmt: skip
+    )
 
 
 def run() -> int:
