@@ -14,6 +14,7 @@ from .. import clock
 from ..findings import SEVERITIES
 from ..gates import SIGNS
 from ..report.backups import chain_words, proven_words
+from .failures import told_once
 from .markdown import bullets, cell, details, table
 from .text import amount, duration, listing, not_known, plural
 
@@ -113,8 +114,9 @@ def _failures(report: Mapping[str, Any]) -> list[str]:
     found = report["run"]["failures"]
     if not found:
         return []
-    rows = [(failure["message"], failure["file"] or "") for failure in found[:_CAP]]
-    return ["", "## Failed in this run", "", *table(("What", "Look into"), rows), *_capped(found)]
+    told = told_once(found)
+    rows = [(message, file or "") for message, file in told[:_CAP]]
+    return ["", "## Failed in this run", "", *table(("What", "Look into"), rows), *_capped(told)]
 
 
 def _not_seen(report: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from .. import clock
 from ..gates import SIGNS
 from ..report.backups import chain_words, proven_words
+from .failures import told_once
 from .proof import entry_text
 from .text import amount, listing, not_known, plural, printable, table
 
@@ -94,7 +95,7 @@ def failures(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """What failed or was not seen, each with the file to look into."""
     if not found:
         return []
-    told = list(_told_once(found))
+    told = told_once(found)
     lines = ["", "Failed:"]
     for message, file in told[:_SHOWN]:
         lines.append(f"  {printable(message)}")
@@ -103,20 +104,6 @@ def failures(found: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(told) > _SHOWN:
         lines.append(f"  and {amount(len(told) - _SHOWN)} more")
     return lines
-
-
-def _told_once(found: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, str | None]]:
-    """One line for the phases of a host that were not observed for the same reason."""
-    groups: dict[Any, list[Mapping[str, Any]]] = {}
-    for number, failure in enumerate(found):
-        alike = failure["status"] == "unknown"
-        groups.setdefault((failure["host"], failure["reason"]) if alike else number, []).append(failure)
-    for group in groups.values():
-        message, first = group[0]["message"], group[0]
-        if len(group) > 1:
-            phases = ", ".join(" ".join(filter(None, (failure["phase"], failure["set"]))) for failure in group)
-            message = f"host {first['host']} was not observed in {phases}: {first['reason']}"
-        yield message, first["file"]
 
 
 def gate_table(report: Mapping[str, Any]) -> list[str]:

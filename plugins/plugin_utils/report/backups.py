@@ -134,7 +134,9 @@ def _problems(success: Mapping[str, Any] | None, proof: Mapping[str, Any] | None
 def _failed(phase: str, word: str, tried: _Tried) -> Iterable[str]:
     own, carried = tried.own.get(phase), tried.carried.get(phase)
     if own is not None and own.status != "ok":
-        yield f"{word} {own.status} in this run: {own.reason}"
+        # Why at length stands among the run's failures.
+        code = (own.reason or "").partition(":")[0]
+        yield f"{word} {own.status} in this run" + (f" ({code})" if code not in ("", own.status) else "")
     elif own is None and carried is not None and carried.status != "ok":
         yield f"the last {word} was {carried.status}: {carried.reason}"
 

@@ -191,7 +191,7 @@ def test_whoever_is_away_or_dies_is_told_and_fails_the_run(play, arguments):
     assert done.json("reports/report.json")["fleet"] == {
         "targeted": 3, "observed": 1, "unreachable": 1, "coverage_pct": 33.3,
     }  # fmt: skip
-    assert "host away was not observed in backup, restore_test, patch_level: unreachable: " in done.screen
+    assert "host away was not observed in backup, restore_test, patch_level, audit: unreachable: " in done.screen
     assert "look into runs/" in done.screen
 
 

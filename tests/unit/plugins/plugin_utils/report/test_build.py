@@ -142,9 +142,9 @@ def test_an_expected_phase_is_never_carried(open_run, whole, report):
         ({}, {}, True, None),
         ({"sha256": "b" * 64}, {}, False, "the last proof is of an earlier archive"),
         ({}, None, False, "never restored: no drill has proven it"),
-        ({"complete": False}, {}, False, "backup incomplete in this run: incomplete: its result says so"),
-        ({}, {"status": "failed"}, False, "restore failed in this run: restore_test_failed: its result says failed"),
-        ({}, {"files_verified": 0}, False, "restore failed in this run: nothing_verified"),
+        ({"complete": False}, {}, False, "backup incomplete in this run"),
+        ({}, {"status": "failed"}, False, "restore failed in this run (restore_test_failed)"),
+        ({}, {"files_verified": 0}, False, "restore failed in this run (nothing_verified)"),
         ({}, {"status": "incomplete"}, False, "restore incomplete in this run"),
     ],
 )
