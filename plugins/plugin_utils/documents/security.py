@@ -16,7 +16,7 @@ from ..gates import SIGNS
 from ..report.backups import chain_words, proven_words
 from .failures import told_once
 from .markdown import bullets, cell, details, table
-from .text import amount, duration, listing, not_known, plural
+from .text import amount, duration, listing, not_known, plural, reboot_words
 
 _CAP = 500
 _INLINE = 15
@@ -43,7 +43,6 @@ def render(report: Mapping[str, Any]) -> str:
 def _top(report: Mapping[str, Any]) -> list[str]:
     run, fleet, figures = report["run"], report["fleet"], report["summary"]
     unseen = [host["name"] for host in report["hosts"] if not host["observed"]]
-    reboots = [host["name"] for host in report["hosts"] if host["patch"]["reboot_required"]]
     scope = f"limited to {cell(run['limit'])}; other hosts are not in here" if run["limit"] else "every targeted host"
     return [
         f"# Security: {cell(report['project'])}",
@@ -58,7 +57,7 @@ def _top(report: Mapping[str, Any]) -> list[str]:
                 ("Failed", amount(len(run["failures"]))),
                 ("Security updates", _security_words(report)),
                 ("Other updates", _others_words(figures)),
-                ("Reboots due", amount(len(reboots)) + _names(reboots) + not_known(figures["reboots_unknown"])),
+                ("Reboots", cell(reboot_words(report))),
                 ("Services to restart", amount(figures["services_stale"])),
                 ("Backups", f"{amount(figures['backups'])}, {amount(figures['proven_backups'])} proven to restore"),
             ]

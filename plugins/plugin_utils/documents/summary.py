@@ -12,7 +12,7 @@ from ..gates import SIGNS
 from ..report.backups import chain_words, proven_words
 from .failures import told_once
 from .proof import entry_text
-from .text import amount, listing, not_known, plural, printable, table
+from .text import amount, listing, not_known, plural, printable, reboot_words, table
 
 _SHOWN = 20
 _ENTRIES = 10
@@ -84,8 +84,7 @@ def _patches(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "updates", updates + not_known(figures["patch_level_unknown"])
     if figures["stale_metadata_hosts"]:
         yield "", f"package lists are stale on {plural(figures['stale_metadata_hosts'], 'host')}: more may be pending"
-    reboots = [host["name"] for host in report["hosts"] if host["patch"]["reboot_required"]]
-    yield "reboots", (f"due on {listing(reboots)}" if reboots else "none due") + not_known(figures["reboots_unknown"])
+    yield "reboots", reboot_words(report)
     services = [f"{host['name']}: {unit}" for host in report["hosts"] for unit in host["patch"]["services_stale"]]
     if services:
         yield "restart", listing(services)

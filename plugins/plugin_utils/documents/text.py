@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -67,6 +67,15 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 def not_known(hosts: int) -> str:
     """` (not known of 2 hosts)`, to follow a figure; nothing where it is known of all."""
     return f" (not known of {plural(hosts, 'host')})" if hosts else ""
+
+
+def reboot_words(report: Mapping[str, Any]) -> str:
+    """Which hosts of a report should reboot, and of how many nobody knows (a container's kernel is not its own)."""
+    unknown = report["summary"]["reboots_unknown"]
+    due = [host["name"] for host in report["hosts"] if host["patch"]["reboot_required"]]
+    if not due and unknown == len(report["hosts"]):
+        return "not known"
+    return (f"due on {listing(due)}" if due else "none due") + not_known(unknown)
 
 
 def listing(items: Sequence[Any], shown: int = 10) -> str:
