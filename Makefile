@@ -50,22 +50,22 @@ doctor: ## what this machine lacks for which command, and the line that installs
 	done; echo "no Python found: install one (Debian: apt-get install python3 python3-venv)"; exit 1
 
 lab: ## real hosts in containers, to try things on: then INVENTORY=inventories/lab
-	@python=$$(scripts/python) && $$python -m lab up $(HOST)
+	@python=$$(scripts/python) && "$$python" -m lab up $(HOST)
 
 lab-reset: ## bring the lab's hosts back to their first state; HOST=web1 for one
-	@python=$$(scripts/python) && $$python -m lab reset $(HOST)
+	@python=$$(scripts/python) && "$$python" -m lab reset $(HOST)
 
 lab-down: ## remove every trace of the lab
-	@python=$$(scripts/python) && $$python -m lab down
+	@python=$$(scripts/python) && "$$python" -m lab down
 
 test: ## every check that this machine can run; says what it skipped and why
-	@python=$$(scripts/python) && $$python tests/run.py $(ARGS)
+	@python=$$(scripts/python) && "$$python" tests/run.py $(ARGS)
 
 molecule: ## the roles' scenarios on the lab, which they start anew and take down; SCENARIO=backup for one
 	@$(VENV) test && MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --report $(if $(SCENARIO),-s $(SCENARIO),--all)
 
 lint: ## the quick checks alone
-	@python=$$(scripts/python) && $$python tests/run.py --only ruff,types,ansible-lint,changelog,docs
+	@python=$$(scripts/python) && "$$python" tests/run.py --only ruff,types,ansible-lint,changelog,docs
 
 docs: venv ## write the generated parts of the documents anew
 	@.venv/bin/python scripts/role_docs.py

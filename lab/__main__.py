@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import sys
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lab import hosts, images, keys, needs
-from lab.fleet import LAB, STATE, Host, LabError, chosen
+from lab.fleet import LAB, LABEL, STATE, Host, LabError, chosen
 from lab.run import podman, succeeds
 
 T = TypeVar("T")
@@ -23,10 +24,14 @@ T = TypeVar("T")
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
+        if os.geteuid() != 0 and options.run is not why_not:
+            raise LabError(needs.NOT_ROOT)
         return options.run(options) or 0
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        print(f"lab: {error.strerror}: {error.filename}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,7 +89,10 @@ def up(options: argparse.Namespace) -> None:
     which = chosen(options.hosts)
     needs.install()
     keys.ensure()
-    _each(tuple(sorted({host.release for host in which})), _image)
+    images.CACHE.mkdir(parents=True, exist_ok=True)
+    with (images.CACHE / "lock").open("w") as lock:  # two that build at once would sweep each other's work
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _each(tuple(sorted({host.release for host in which})), _image)
     hosts.network()
     keys.write_config({host.name: hosts.address(host) for host in chosen([])})
 
@@ -95,7 +103,7 @@ def up(options: argparse.Namespace) -> None:
         return f"up: {host.release} at {hosts.address(host)}"
 
     _each(which, begin)
-    print("try: ansible-playbook maintain.yml -i inventories/lab")
+    print("try: make maintain INVENTORY=inventories/lab")
 
 
 def down(options: argparse.Namespace) -> None:
@@ -103,10 +111,9 @@ def down(options: argparse.Namespace) -> None:
         print("  no podman here, so no lab")
         return
     _each(chosen([]), hosts.remove, "removed")
-    named = podman("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
-    for image in named:
-        if image.startswith(f"localhost/{LAB}-"):
-            podman("rmi", "-f", image)
+    # By label: a snapshot that was taken anew leaves its predecessor without a name.
+    for image in dict.fromkeys(podman("images", "-aq", "--filter", f"label={LABEL}").splitlines()):
+        podman("rmi", "-f", image)
     if succeeds("podman", "network", "exists", LAB):
         podman("network", "rm", "-f", LAB)
     shutil.rmtree(STATE, ignore_errors=True)

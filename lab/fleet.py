@@ -5,15 +5,28 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-STATE = ROOT / "state" / "lab"
+# A clone may have more than one lab: the tests bring their own and leave the operator's alone.
+SUFFIX = f"-{os.environ['UPKEEP_LAB']}" if os.environ.get("UPKEEP_LAB") else ""
+STATE = ROOT / "state" / f"lab{SUFFIX}"
 CACHE = ROOT / ".cache" / "lab"
 # Two clones have a lab each: everything that podman knows by name carries the clone's own.
-LAB = "upkeep-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+LAB = "upkeep-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:8] + SUFFIX
+LABEL = f"upkeep.lab={LAB}"
 USER = "ops"
+
+
+# The defaults of these limits are above what a machine without CAP_SYS_RESOURCE may grant.
+LIMITS = (
+    "--ulimit=nofile=1024:20000",
+    "--ulimit=nproc=1000:1000",
+    "--ulimit=memlock=8388608:8388608",
+    "--pids-limit=0",
+)
 
 
 class LabError(Exception):

@@ -6,28 +6,28 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import socket
+import re
 import time
 from pathlib import Path
 
 from lab import images, keys
-from lab.fleet import LAB, USER, Host, LabError
-from lab.run import podman, succeeds
+from lab.fleet import LAB, LABEL, LIMITS, USER, Host, LabError
+from lab.run import podman, run, succeeds
 
-# The defaults of these limits are above what a machine without CAP_SYS_RESOURCE may grant.
-LIMITS = (
-    "--ulimit=nofile=1024:20000",
-    "--ulimit=nproc=1000:1000",
-    "--ulimit=memlock=8388608:8388608",
-    "--pids-limit=0",
-)
+# Its kernel is the controller's: a host may read what is set there, and must not change it, as its systemd would.
+INIT = """
+mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys
+test -e /etc/hosts || printf '127.0.0.1 localhost\\n127.0.1.1 %s\\n' "$(cat /proc/sys/kernel/hostname)" >/etc/hosts
+exec /sbin/init
+"""
 BOOT_SECONDS = 60
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 
 
 def network() -> ipaddress.IPv4Network:
     """The lab's own network, made if it is not there."""
     if not succeeds("podman", "network", "exists", LAB):
-        podman("network", "create", LAB)
+        podman("network", "create", "--label", LABEL, LAB)
     told = json.loads(podman("network", "inspect", LAB))[0]
     return ipaddress.IPv4Network(told["subnets"][0]["subnet"])
 
@@ -50,23 +50,25 @@ def state(host: Host) -> str:
 def create(host: Host, image: str) -> None:
     podman(
         "create", "--runtime=runc", "--name", host.container, "--hostname", host.name, "--network", LAB,
-        "--ip", address(host), "--systemd=always", "--privileged", *LIMITS, image, "/sbin/init",
+        "--ip", address(host), "--no-hosts", "--systemd=always", "--privileged", *LIMITS,
+        image, "sh", "-c", INIT,
     )  # fmt: skip
-    key = keys.host_key(host.name)
-    podman("cp", str(key), f"{host.container}:/etc/ssh/ssh_host_ed25519_key")
-    podman("cp", f"{key}.pub", f"{host.container}:/etc/ssh/ssh_host_ed25519_key.pub")
 
 
 def start(host: Host, image: str | None = None) -> None:
     """Make the host run and answer. `image`: what to create it from if it is absent; its release's image by default."""
+    if state(host) in ("created", "configured", "initialized"):  # somebody was stopped while making it
+        podman("rm", "-f", host.container)
     if state(host) == "absent":
         create(host, image or images.image(host.release))
     if state(host) == "paused":
         podman("unpause", host.container)
     elif state(host) != "running":
+        _put_host_key(host)  # before sshd looks for one
         podman("start", host.container)
     _wait_until_booted(host)
-    _let_in(host)
+    _put_keys(host)
+    _log_in(host)
 
 
 def stop(host: Host) -> None:
@@ -82,9 +84,11 @@ def remove(host: Host) -> None:
 
 
 def snapshot(host: Host, name: str) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,60}", name):
+        raise LabError(f"{name!r} is no name for a snapshot: small letters, digits, and . _ - within")
     if state(host) == "absent":
         raise LabError(f"{host.name} is not there to be frozen: make lab")
-    podman("commit", "-q", host.container, snapshot_image(host, name))
+    podman("commit", "-q", "--change", f"LABEL {LABEL}", host.container, snapshot_image(host, name))
 
 
 def reset(host: Host, name: str | None) -> None:
@@ -116,25 +120,40 @@ def _wait_until_booted(host: Host) -> None:
             said = podman("exec", host.container, "systemctl", "is-system-running", timeout=10)
         except LabError as error:
             said = str(error).rpartition(": ")[2]
-        if said in ("running", "degraded") and _answers(address(host)):
+        if said in ("running", "degraded"):
             return
         time.sleep(0.2)
-    raise LabError(f"{host.name} did not come up within {BOOT_SECONDS} s (it is {said}): podman logs {host.container}")
+    raise LabError(f"{host.name} did not boot within {BOOT_SECONDS} s (it is {said}): make lab-reset HOST={host.name}")
 
 
-def _answers(where: str) -> bool:
-    try:
-        with socket.create_connection((where, 22), timeout=2) as connection:
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False
-
-
-def _let_in(host: Host) -> None:
-    """The user's key, into the account that the controller uses."""
-    public = keys.USER_KEY.with_suffix(".pub").read_text()
+def _put_keys(host: Host) -> None:
+    """The lab's keys on a running host: its own if it has another, and the user's into the controller's account."""
+    public = keys.host_key(host.name).with_suffix(".pub").read_text().strip()
+    if not succeeds("podman", "exec", host.container, "grep", "-qxF", public, f"{HOST_KEY}.pub"):
+        _put_host_key(host)
+        podman("exec", host.container, "sh", "-c", "systemctl reset-failed ssh; systemctl restart ssh")
     script = (
         f"install -d -m 700 -o {USER} -g {USER} ~{USER}/.ssh && cat >~{USER}/.ssh/authorized_keys && "
         f"chown {USER}: ~{USER}/.ssh/authorized_keys"
     )
-    podman("exec", "-i", host.container, "sh", "-c", script, stdin=public)
+    user_key = keys.USER_KEY.with_suffix(".pub").read_text()
+    podman("exec", "-i", host.container, "sh", "-c", script, stdin=user_key)
+
+
+def _put_host_key(host: Host) -> None:
+    key = keys.host_key(host.name)
+    podman("cp", str(key), f"{host.container}:{HOST_KEY}")
+    podman("cp", f"{key}.pub", f"{host.container}:{HOST_KEY}.pub")
+
+
+def _log_in(host: Host) -> None:
+    """The host is up when one can log in as the controller will."""
+    said = ""
+    for _attempt in range(20):
+        try:
+            run("ssh", "-F", str(keys.SSH_CONFIG), "-o", "BatchMode=yes", host.name, "true", timeout=20)
+            return
+        except LabError as error:
+            said = str(error)
+            time.sleep(0.3)
+    raise LabError(f"{host.name} booted, but nobody can log in ({said}): make lab-reset HOST={host.name}")

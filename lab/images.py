@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
-from lab.fleet import CACHE, LAB, MORE_PACKAGES, PACKAGES, LabError
+from lab.fleet import CACHE, LAB, LABEL, LIMITS, MORE_PACKAGES, PACKAGES, LabError
 from lab.run import podman, run, succeeds
 
 SOURCE = Path(__file__).resolve().parent / "image"
@@ -71,25 +72,29 @@ def ensure(release: str) -> str:
     if not kept.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         for old in CACHE.glob(f"{release}-*"):
-            old.unlink()
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
         # Under another name until it is whole: a killed build must not pass for an image.
         unfinished = kept.with_suffix(".unfinished")
         (_from_stock if os.environ.get("UPKEEP_LAB_IMAGE") else _from_mirror)(release, unfinished)
         unfinished.rename(kept)
-    podman("import", "-q", str(kept), image(release))
+    podman("import", "-q", "--change", f"LABEL {LABEL}", str(kept), image(release))
     return how
 
 
 def _from_mirror(release: str, target: Path) -> None:
     main, security = mirrors()
+    # Its own folder for what is unfinished: a killed build is swept by the next one.
+    work = CACHE / f"{release}-build"
+    work.mkdir()
     run(
-        "mmdebstrap", "--quiet", "--variant=apt", "--format=tar", "--skip=cleanup/apt/lists",
+        "env", f"TMPDIR={work}", "mmdebstrap", "--quiet", "--variant=apt", "--format=tar", "--skip=cleanup/apt/lists",
         f"--include={','.join(packages(release))}",
-        f"--customize-hook=copy-in {SOURCE} /",
+        f"--customize-hook=copy-in {shlex.quote(str(SOURCE))} /",
         "--customize-hook=mv $1/image $1/lab-image",
         f"--customize-hook=chroot $1 /lab-image/setup {release} {main} {security}",
-        release, str(target), f"deb {main} {release} main",
+        release, str(target), f"deb {main} {release} main", log=CACHE / f"{release}.log",
     )  # fmt: skip
+    shutil.rmtree(work)
 
 
 def _from_stock(release: str, target: Path) -> None:
@@ -105,8 +110,9 @@ def _from_stock(release: str, target: Path) -> None:
     )
     try:
         podman(
-            "run", "--runtime=runc", "--name", work, "-e", "DEBIAN_FRONTEND=noninteractive",
+            "run", "--runtime=runc", *LIMITS, "--name", work, "-e", "DEBIAN_FRONTEND=noninteractive",
             "-v", f"{SOURCE}:/lab-source:ro", stock, "sh", "-c", script,
+            log=CACHE / f"{release}.log",
         )  # fmt: skip
         with target.open("wb") as tar:
             subprocess.run(["podman", "export", work], stdout=tar, check=True)

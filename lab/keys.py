@@ -23,8 +23,8 @@ def host_key(name: str) -> Path:
 
 def ensure() -> None:
     """Make the keys that are not there yet."""
-    (STATE / "host_keys").mkdir(parents=True, exist_ok=True)
-    STATE.chmod(0o700)
+    for folder in (STATE.parent, STATE, STATE / "host_keys"):
+        folder.mkdir(mode=0o700, exist_ok=True)
     for path, comment in [(USER_KEY, "lab"), *((host_key(host.name), host.name) for host in HOSTS)]:
         if not path.exists():
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path))

@@ -27,6 +27,9 @@ PLACES = os.pathsep.join(
 )
 
 
+NOT_ROOT = "the lab needs root: its hosts run systemd in privileged containers"
+
+
 def missing() -> dict[str, str]:
     """Programs that this machine lacks, with the Debian package of each."""
     return {name: package for name, package in PROGRAMS.items() if not shutil.which(name, path=PLACES)}
@@ -35,7 +38,7 @@ def missing() -> dict[str, str]:
 def why_not() -> str | None:
     """Why this machine cannot hold a lab, in a sentence, or None if it can, perhaps after an installation."""
     if os.geteuid() != 0:
-        return "the lab needs root: its hosts run systemd in privileged containers"
+        return NOT_ROOT
     if not Path("/sys/fs/cgroup").is_dir():
         return "the lab needs cgroups, and /sys/fs/cgroup is not there"
     lacks = missing()

@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Before the lab is read: a lab of the tests' own, the operator's stays as it is.
+os.environ["UPKEEP_LAB"] = "test"
 
 from lab import hosts, needs
 from lab.__main__ import main
