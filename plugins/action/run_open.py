@@ -38,6 +38,8 @@ class ActionModule(UpkeepAction):
         targeted = arguments["hosts"]
         if targeted is None:
             targeted = self._tags("ansible_play_hosts_all", [])
+        # An inventory of groups gives its hosts in another order each time: two reports could not be compared.
+        targeted = sorted(targeted)
         if not targeted:
             raise UpkeepError("no_hosts", "no host is targeted: check target, --limit and the inventory.")
         home, run_id = self.home(), self.run_id()

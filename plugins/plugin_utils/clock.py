@@ -37,15 +37,16 @@ def skew_s(phase: str, data: Iterable[Any], began: datetime, now: datetime) -> i
 
 
 def words(skew: int) -> str:
-    """`at least 2 hours ahead`, for a skew that is not 0."""
+    """`at least 2 h 5 min ahead of the controller's`, for a skew that is not 0."""
     return f"at least {_span(abs(skew))} {'ahead of' if skew > 0 else 'behind'} the controller's"
 
 
 def _span(seconds: int) -> str:
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} seconds"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} days"
 
 
 def _time(document: Any, key: str | None) -> datetime | None:

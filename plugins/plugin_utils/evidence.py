@@ -65,8 +65,14 @@ def last_restore(folder: Path) -> dict[str, Any] | None:
 
 
 def _publish_backup(home: Path, observation: Observation, part: Part) -> Path:
-    path = place(home, observation.host, _name(part)) / "last_success.json"
-    atomic.write_json(str(path), _owned(observation, part))
+    folder = place(home, observation.host, _name(part))
+    document = _owned(observation, part)
+    before = last_success(folder) or {}
+    same = before.get("sha256") == document.get("sha256")
+    # Of the clock by which the archive says when it was created, which an unchanged one was long ago.
+    document["created_clock_skew_s"] = before.get("created_clock_skew_s") if same else observation.clock_skew_s
+    path = folder / "last_success.json"
+    atomic.write_json(str(path), document)
     return path
 
 
@@ -79,16 +85,27 @@ def _publish_restore(home: Path, observation: Observation, part: Part, run: Run)
     document.setdefault("finished", observation.finished)
     document.setdefault("rto_target_ms", None)
     document.setdefault("rpo_target_ms", None)
-    document["rpo_ms"] = _rpo_ms(document)
+    folder = place(home, observation.host, _name(part))
+    if observation.clock_skew_s:
+        document["started"], document["finished"] = observation.started, observation.finished
+    document["clock_skew_s"] = observation.clock_skew_s
+    document["created_clock_skew_s"] = _created_skew(folder, document)
+    document["rpo_ms"] = None if document["created_clock_skew_s"] else _rpo_ms(document)
     document["run_id"] = observation.run_id
     document["asset"] = observation.asset
     document["ran_by"] = {"user": run.user, "controller": run.controller, "playbook": run.playbook}
     document["tool"] = {**observation.tool, **(document.get("tool") or {})}
     proof = proofs.append(home, document)
-    folder = place(home, observation.host, _name(part))
     atomic.write_json(str(folder / "last_restore.json"), proof.document)
     atomic.write_text(str(folder / "restore-proof.txt"), proof.text)
     return [proof.path, folder / "last_restore.json", folder / "restore-proof.txt"]
+
+
+def _created_skew(folder: Path, document: dict[str, Any]) -> Any:
+    """How far the clock was off by which the drilled archive says when it was created."""
+    success = last_success(folder) or {}
+    of_it = success.get("sha256") == document.get("archive_sha256")
+    return success.get("created_clock_skew_s") if of_it else document["clock_skew_s"]
 
 
 def _owned(observation: Observation, part: Part) -> dict[str, Any]:

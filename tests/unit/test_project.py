@@ -46,6 +46,11 @@ def test_the_lab_and_its_inventory_name_the_same_hosts():
         assert sorted(named) == sorted(host.name for host in fleet.HOSTS)
 
 
+def test_two_labs_never_share_a_connection():
+    # Ansible's own name for a shared connection goes by the host's name alone; %C goes by its address.
+    assert "%%C" in load("inventories/lab/group_vars/all.yml")["ansible_control_path"]
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/schemas").glob("*.json")), ids=lambda path: path.name)
 def test_schemas_are_schemas_named_for_their_file(path):
     schema = json.loads(path.read_text())

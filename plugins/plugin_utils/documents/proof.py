@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from .. import clock
 from .text import amount, duration, printable, size
 
 _CHAIN_NOTE = """\
@@ -60,10 +61,22 @@ def _head(document: dict[str, Any]) -> list[str]:
         _row("Archive created", document.get("archive_created")),
         _row("Drill started", document.get("started")),
         _row("Drill finished", document.get("finished")),
+        *_clock(document),
         _row("Run", document.get("run_id")),
         _row("Ran by", f"{ran_by.get('user') or 'unknown'} on {ran_by.get('controller') or 'unknown'}"),
         _row("Tool", ", ".join(f"{name} {version}" for name, version in tool.items())),
     ]
+
+
+def _clock(document: dict[str, Any]) -> list[str]:
+    rows = []
+    if document.get("clock_skew_s"):
+        told = f"the host's is {clock.words(document['clock_skew_s'])}; the drill's times are the controller's"
+        rows.append(_row("Clock", told))
+    if document.get("created_clock_skew_s"):
+        told = f"the host's was {clock.words(document['created_clock_skew_s'])} when the archive was created"
+        rows.append(_row("Clock", told))
+    return rows
 
 
 def _scope(document: dict[str, Any]) -> list[str]:
@@ -106,6 +119,8 @@ def _checks(checks: list[Any]) -> list[str]:
 
 def _measured(document: dict[str, Any]) -> list[str]:
     rpo = _against(document.get("rpo_ms"), document.get("rpo_target_ms"))
+    if document.get("created_clock_skew_s"):
+        rpo = "not known, the clock was off by which the archive says when it was created"
     rto = _against(document.get("duration_ms"), document.get("rto_target_ms"))
     if document.get("status") != "ok":
         # Whatever time it took, it did not bring everything back.

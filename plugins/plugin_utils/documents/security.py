@@ -58,7 +58,7 @@ def _top(report: Mapping[str, Any]) -> list[str]:
                 ("Security updates", _security_words(report)),
                 ("Other updates", _others_words(figures)),
                 ("Reboots", cell(reboot_words(report))),
-                ("Services to restart", amount(figures["services_stale"])),
+                ("Services to restart", amount(figures["services_stale"]) + not_known(figures["services_unknown"])),
                 ("Backups", f"{amount(figures['backups'])}, {amount(figures['proven_backups'])} proven to restore"),
             ]
         ),
@@ -122,15 +122,20 @@ def _not_seen(report: Mapping[str, Any]) -> list[str]:
     unseen = [host for host in report["hosts"] if not host["observed"]]
     if not unseen:
         return []
-    rows = [(host["name"], host["reason"] or "not looked at", _last_seen(host)) for host in unseen[:_CAP]]
+    rows = [(host["name"], host["reason"] or "not looked at", _last_seen(host, report)) for host in unseen[:_CAP]]
     return ["", "## Hosts not seen", "", *table(("Host", "Why", "What is known of it"), rows), *_capped(unseen)]
 
 
-def _last_seen(host: Mapping[str, Any]) -> str:
+def _last_seen(host: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     known = [
         f"{phase} {section['status']} {section['finished']}"
         for phase, section in host["phases"].items()
         if section["finished"] and section["status"] != "unknown"
+    ]
+    known += [
+        f"{entry['backup']} {proven_words(entry)}"
+        for entry in report["backups"]
+        if entry["host"] == host["name"] and entry["proven"]
     ]
     return ", ".join(known) or "nothing"
 
@@ -195,7 +200,7 @@ def _pending(report: Mapping[str, Any]) -> list[str]:
     for host in report["hosts"]:
         patch = host["patch"]
         figures = [amount(patch[key]) for key in ("security", "pending", "blocked", "installed")]
-        rows.append((f"{host['name']}{_age(patch)}", *figures, str(len(patch["removals"]))))
+        rows.append((f"{host['name']}{_age(patch)}", *figures, _count(patch["removals"])))
         others = [package for package in patch["packages"] if not package["security"]]
         if others:
             words = (
@@ -205,6 +210,10 @@ def _pending(report: Mapping[str, Any]) -> list[str]:
             lists += ["", *details(f"{host['name']}: {plural(len(others), 'other update')}", listed)]
     head = ("Host", "Security", "Pending in all", "Blocked", "Installed", "A full upgrade removes")
     return ["", "## Updates by host", "", *table(head, rows), *lists] if rows else []
+
+
+def _count(found: Sequence[Any] | None) -> str:
+    return amount(None if found is None else len(found))
 
 
 def _restarts(report: Mapping[str, Any]) -> list[str]:
@@ -240,7 +249,7 @@ def _troubles(patch: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _backups(report: Mapping[str, Any]) -> list[str]:
-    entries = sorted(report["backups"], key=lambda entry: entry["proven"])
+    entries = sorted((entry for entry in report["backups"] if entry["in_scope"]), key=lambda entry: entry["proven"])
     if not entries:
         return ["", "## Backups", "", "None.", *_proof_chain(report["proof_chain"])]
     rows = [

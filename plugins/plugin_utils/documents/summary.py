@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import clock
 from ..gates import SIGNS
+from ..observation import CONTACT
 from ..report.backups import chain_words, proven_words
 from .failures import told_once
 from .proof import entry_text
@@ -26,6 +27,8 @@ def summary(report: Mapping[str, Any], files: Sequence[str] = ()) -> list[str]:
     if run["interrupted"]:
         head += " (INTERRUPTED: it was killed before its end)"
     hosts = f"{amount(fleet['observed'])} of {plural(fleet['targeted'], 'host')} observed"
+    if run["phases"] and not set(run["phases"]) & set(CONTACT):
+        hosts += ", none contacted in this run: by what was recorded before"
     if run["limit"]:
         hosts += f", limited to {printable(run['limit'])}"
     return [
@@ -85,7 +88,7 @@ def _patches(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     if figures["stale_metadata_hosts"]:
         yield "", f"package lists are stale on {plural(figures['stale_metadata_hosts'], 'host')}: more may be pending"
     yield "reboots", reboot_words(report)
-    services = [f"{host['name']}: {unit}" for host in report["hosts"] for unit in host["patch"]["services_stale"]]
+    services = [f"{host['name']}: {unit}" for host in report["hosts"] for unit in host["patch"]["services_stale"] or []]
     if services:
         yield "restart", listing(services)
 

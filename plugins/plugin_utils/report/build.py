@@ -111,7 +111,8 @@ def summary(hosts: Sequence[Mapping[str, Any]], backups: Sequence[Mapping[str, A
         "stale_metadata_hosts": sum(1 for patch in patches if patch["metadata_stale"]),
         "reboots_due": sum(1 for patch in patches if patch["reboot_required"]),
         "reboots_unknown": sum(1 for patch in patches if patch["reboot_required"] is None),
-        "services_stale": sum(len(patch["services_stale"]) for patch in patches),
+        "services_stale": sum(len(patch["services_stale"] or []) for patch in patches),
+        "services_unknown": sum(1 for patch in patches if patch["services_stale"] is None),
         "unaudited_hosts": unaudited(hosts),
         "not_observed": sum(1 for host in hosts if not host["observed"]),
     }

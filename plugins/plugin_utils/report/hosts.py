@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ..observation import worst
+from ..observation import CONTACT, worst
 from .gather import Seen, shown
 
 _PACKAGE = (
@@ -16,8 +16,6 @@ _PACKAGE = (
     "blocked_by", "blocked_detail", "new_dependency",
 )  # fmt: skip
 _COUNTS = ("installed", "pending", "security", "blocked")
-# Phases that speak with the host. An audit of recorded facts can succeed while the host is away.
-_CONTACT = ("backup", "restore_test", "patch_level", "patch")
 
 
 def host_entry(name: str, asset: str, phases: Mapping[str, Seen], now: datetime) -> dict[str, Any]:
@@ -51,7 +49,7 @@ def _observed(own: Mapping[str, Seen], phases: Mapping[str, Seen]) -> bool:
     looked = [seen.status for seen in own.values() if seen.status != "skipped"]
     if looked:
         return "unknown" not in looked
-    return any(seen.status == "ok" for phase, seen in phases.items() if seen.carried and phase in _CONTACT)
+    return any(seen.status == "ok" for phase, seen in phases.items() if seen.carried and phase in CONTACT)
 
 
 def _unreachable(own: Mapping[str, Seen]) -> bool:
@@ -83,19 +81,24 @@ def patch_section(seen: Seen, now: datetime) -> dict[str, Any]:
         "reboot_required": reboot.get("required"),
         "reboot_reasons": reboot.get("reasons") or [],
         "kernel": data.get("kernel"),
-        "services_stale": [service.get("unit") for service in data.get("services_stale") or []],
+        "services_stale": _names(data.get("services_stale"), "unit"),
         "metadata_stale": metadata.get("stale"),
         "refreshed_at": metadata.get("refreshed_at"),
         "security_repository": None
         if repositories is None
         else any(each.get("security") and each.get("enabled") for each in repositories),
         "interrupted": health.get("interrupted"),
-        "half_configured": health.get("half_configured") or [],
-        "removals": [removal.get("name") for removal in data.get("removals") or []],
+        "half_configured": health.get("half_configured"),
+        "removals": _names(data.get("removals"), "name"),
         "packages": sorted(
             packages, key=lambda package: (not package["security"], str(package["name"]), str(package["arch"]))
         ),
     }
+
+
+def _names(found: Sequence[Mapping[str, Any]] | None, key: str) -> list[Any] | None:
+    """None where nobody looked, which is not the same as none found."""
+    return None if found is None else [each.get(key) for each in found]
 
 
 def sets_section(seen: Seen, now: datetime) -> dict[str, Any]:

@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a host with a wrong clock leaves as evidence."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence
+
+
+def test_a_wrong_clock_is_told_and_measures_nothing(home, open_run, observe, samples):
+    run = open_run("r1", ["backup", "restore_test"], ["web1"])
+
+    def publish(phase, data, skew):
+        observation = observe(run, "web1", phase, {"data": data}, finished="2026-11-23T12:00:00Z")
+        observation.clock_skew_s = skew
+        return evidence.publish(home, observation, run)
+
+    publish("backup", samples.backup(), -10800)
+    _proof, last, text = publish("restore_test", samples.restore(finished="2026-11-23T14:00:00Z"), 7200)
+    proof = json.loads(last.read_text())
+    assert (proof["started"], proof["finished"]) == ("2026-11-23T12:00:00Z",) * 2, "the controller's, not the host's"
+    assert (proof["clock_skew_s"], proof["created_clock_skew_s"], proof["rpo_ms"]) == (7200, -10800, None)
+    assert "Clock:           the host's is at least 2 h 0 min ahead of the controller's" in text.read_text()
+    assert "RPO:             not known, the clock was off" in text.read_text()
+
+    # An archive that did not change keeps the time by which it was created; a new one has its own.
+    publish("backup", samples.backup(unchanged=True), 0)
+    assert json.loads(publish("restore_test", samples.restore(), 0)[1].read_text())["rpo_ms"] is None
+    publish("backup", samples.backup(sha256="b" * 64), 0)
+    last = publish("restore_test", samples.restore(archive_sha256="b" * 64), 0)[1]
+    assert json.loads(last.read_text())["rpo_ms"] == 3_600_000
