@@ -207,10 +207,14 @@ def docs(log) -> int:
 
 
 def export_tree(parent: str, log) -> Path:
-    """What git tracks or would track, as a physical collection: ansible-test refuses links and nested checkouts."""
+    """What git tracks or would track, as a physical collection: ansible-test refuses links and nested checkouts.
+
+    Without what galaxy.yml leaves out of the built collection, the lab above all.
+    """
     tree = Path(parent) / "ansible_collections/proven/upkeep"
+    left_out = ("collections", "playbooks/collections", "lab", "inventories/lab", "molecule", "tests/lab")
     listed = subprocess.run(
-        ["git", "ls-files", "-coz", "--exclude-standard", ":!collections", ":!playbooks/collections"],
+        ["git", "ls-files", "-coz", "--exclude-standard", *(f":!{path}" for path in left_out)],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for path in filter(None, listed.stdout.split("\0")):

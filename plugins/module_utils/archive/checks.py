@@ -42,7 +42,7 @@ def run(check: Dict[str, Any], folder: str) -> Dict[str, Any]:
     environment = dict(os.environ, UPKEEP_RESTORE=folder, LC_ALL="C.UTF-8")
     with tempfile.TemporaryFile() as output:  # a file, not memory: a check may be talkative
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 check["argv"], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, timeout=check["timeout"], check=False,
             )  # fmt: skip

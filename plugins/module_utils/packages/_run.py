@@ -36,7 +36,7 @@ def run(argv: list[str], timeout: int = 120, allow: tuple[int, ...] = (0,)) -> F
     """
     command = " ".join(argv[:3]) + (" …" if len(argv) > 3 else "")
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
