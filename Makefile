@@ -55,7 +55,7 @@ lab: ## real hosts in containers, to try things on: then INVENTORY=inventories/l
 lab-reset: ## bring the lab's hosts back to their first state; HOST=web1 for one
 	@python=$$(scripts/python) && "$$python" -m lab reset $(HOST)
 
-lab-down: ## remove every trace of the lab
+lab-down: ## remove the lab: hosts, snapshots, network, keys; what was built stays in .cache
 	@python=$$(scripts/python) && "$$python" -m lab down
 
 test: ## every check that this machine can run; says what it skipped and why

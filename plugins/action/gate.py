@@ -14,6 +14,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.plugin_utils import gates, observations, processes, rules, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, say, tool
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents import summary
+from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.failures import told_once
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import plural, printable
 from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation, Part, combined
 from ansible_collections.proven.upkeep.plugins.plugin_utils.report.build import build
@@ -137,8 +138,9 @@ def _gate_failure(gate: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failed(broken: Sequence[Mapping[str, Any]], missed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if broken:
-        first = printable(broken[0]["message"])
-        more = f" (and {plural(len(broken) - 1, 'more failure')})" if len(broken) > 1 else ""
-        return {"failed": True, "error_code": "run_failed", "msg": f"{first}{more}"}
+        # Ansible says this of whichever host the task ran for, which need not be one that failed.
+        told = [printable(message) for message, _file in told_once(broken)]
+        more = f" (and {plural(len(told) - 1, 'more failure')})" if len(told) > 1 else ""
+        return {"failed": True, "error_code": "run_failed", "msg": f"the run failed: {told[0]}{more}"}
     names = ", ".join(f"{gate['id']} ({gate['status']})" for gate in missed)
     return {"failed": True, "error_code": "gates_failed", "msg": f"gates that do not pass: {names}"}
