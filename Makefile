@@ -49,7 +49,7 @@ doctor: ## what this machine lacks for which command, and the line that installs
 	  if $$python -c '' 2>/dev/null; then exec $$python -m upkeep doctor; fi; \
 	done; echo "no Python found: install one (Debian: apt-get install python3 python3-venv)"; exit 1
 
-lab: ## real hosts in containers, to try things on: then INVENTORY=inventories/lab
+lab: venv ## real hosts in containers, to try things on: then INVENTORY=inventories/lab
 	@python=$$(scripts/python) && "$$python" -m lab up $(HOST)
 
 lab-reset: ## bring the lab's hosts back to their first state; HOST=web1 for one
