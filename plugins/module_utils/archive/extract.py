@@ -23,15 +23,37 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = {model.FIFO: stat.S_IFIFO, model.CHARACTER: stat.S_IFCHR, model.BLOCK: stat.S_IFBLK}
 
 
-class _Folders:
-    """Descriptors of the folders from the root to where we are; paths must come in archive order."""
+def enter(parent: int, name: bytes) -> int:
+    """The descriptor of a folder that is there, never through a link. Raises OSError."""
+    return os.open(name, _FOLDER, dir_fd=parent)
 
-    def __init__(self, root: int, leave: Optional[Callable[[bytes, int], None]] = None) -> None:
+
+def enter_or_make(parent: int, name: bytes) -> int:
+    """The same; a missing one is made, for us alone. Raises OSError."""
+    try:
+        return enter(parent, name)
+    except FileNotFoundError:
+        os.mkdir(name, 0o700, dir_fd=parent)
+        return enter(parent, name)
+
+
+class Folders:
+    """Descriptors of the folders from the root to where we are. Quick where paths come in archive order.
+
+    `way` opens a folder by its name in another one; `leave` is called for each but the root before it is closed.
+    """
+
+    def __init__(
+        self,
+        root: int,
+        leave: Optional[Callable[[bytes, int], None]] = None,
+        way: Callable[[int, bytes], int] = enter_or_make,
+    ) -> None:
         self._stack: List[Tuple[bytes, int]] = []
-        self._root, self._leave = root, leave
+        self._root, self._leave, self._way = root, leave, way
 
     def at(self, path: bytes) -> int:
-        """The descriptor of this folder (`b""` is the root), made where it is missing. Raises OSError."""
+        """The descriptor of this folder (`b""` is the root). Raises OSError."""
         while self._stack and not (path + b"/").startswith(self._stack[-1][0] + b"/"):
             self._pop()
         known = self._stack[-1][0] if self._stack else b""
@@ -39,7 +61,7 @@ class _Folders:
         rest = path[len(known) :].strip(b"/")
         for name in rest.split(b"/") if rest else ():
             known = known + b"/" + name if known else name
-            fd = _enter(fd, name)
+            fd = self._way(fd, name)
             self._stack.append((known, fd))
         return fd
 
@@ -56,14 +78,6 @@ class _Folders:
             os.close(fd)
 
 
-def _enter(parent: int, name: bytes) -> int:
-    try:
-        return os.open(name, _FOLDER, dir_fd=parent)
-    except FileNotFoundError:
-        os.mkdir(name, 0o700, dir_fd=parent)
-        return os.open(name, _FOLDER, dir_fd=parent)
-
-
 class Extractor:
     """Puts entries under the folder `root`. `skipped` says what was not restored, and why; `limits` which attributes
     this user or file system could not take (they are left out of a comparison)."""
@@ -73,7 +87,7 @@ class Extractor:
         self.limits: Dict[str, str] = {}
         self.owners = os.geteuid() == 0
         self._root, self._devices = root, devices
-        self._folders = _Folders(root)
+        self._folders = Folders(root)
 
     def entry(self, entry: Entry) -> Optional[_File]:
         """Make one entry; links wait for `finish`. A regular file is returned to be written. Raises OSError."""
@@ -94,7 +108,7 @@ class Extractor:
         except PermissionError as error:
             self.skipped[entry.path] = f"this user may not make it ({error.strerror})"
             return None
-        self._dress_name(entry, parent, name)
+        self.dress_name(entry, parent, name)
         return None
 
     def finish(self, entries: Iterable[Entry], without: Set[bytes]) -> None:
@@ -105,9 +119,9 @@ class Extractor:
         def leave(path: bytes, fd: int) -> None:
             entry = open_folders.pop(path, None)
             if entry is not None:
-                self._dress(entry, fd)
+                self.dress(entry, fd)
 
-        folders = _Folders(self._root, leave)
+        folders = Folders(self._root, leave)
         try:
             for entry in entries:
                 if entry.path in without:
@@ -126,7 +140,7 @@ class Extractor:
     def _link(self, entry: Entry, parent: int, name: bytes, without: Set[bytes]) -> None:
         if entry.type == SYMLINK:
             os.symlink(entry.link or b"", name, dir_fd=parent)
-            self._dress_name(entry, parent, name)
+            self.dress_name(entry, parent, name)
             return
         leader = entry.leader or b""
         if leader in without or leader in self.skipped:
@@ -144,30 +158,30 @@ class Extractor:
             for fd in opened[1:]:
                 os.close(fd)
 
-    def _dress(self, entry: Entry, fd: int) -> None:
+    def dress(self, entry: Entry, fd: int) -> None:
         """Owner, mode, attributes, time of something open."""
         if self.owners:
-            self._try("owner", os.chown, fd, entry.uid, entry.gid)
+            self.attempt("owner", os.chown, fd, entry.uid, entry.gid)
         users = [key for key in entry.xattrs if key.startswith("user.")]
         for key in users:  # these take the right to write, which the mode may end
-            self._try(key, os.setxattr, fd, key, entry.xattrs[key])
+            self.attempt(key, os.setxattr, fd, key, entry.xattrs[key])
         os.chmod(fd, entry.mode)
         for key in entry.xattrs.keys() - users:
-            self._try(key, os.setxattr, fd, key, entry.xattrs[key])
+            self.attempt(key, os.setxattr, fd, key, entry.xattrs[key])
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
 
-    def _dress_name(self, entry: Entry, parent: int, name: bytes) -> None:
+    def dress_name(self, entry: Entry, parent: int, name: bytes) -> None:
         """The same for what cannot be opened: links and special files, just made by us in a folder of ours."""
         if self.owners:
-            self._try("owner", lambda: os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False))
+            self.attempt("owner", lambda: os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False))
         if entry.type != SYMLINK:  # on Linux a link has no mode of its own
             os.chmod(name, entry.mode, dir_fd=parent)
         for key in entry.xattrs:
             target, value = beneath(parent, name), entry.xattrs[key]
-            self._try(key, lambda k=key, t=target, v=value: os.setxattr(t, k, v, follow_symlinks=False))
+            self.attempt(key, lambda k=key, t=target, v=value: os.setxattr(t, k, v, follow_symlinks=False))
         os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
 
-    def _try(self, what: str, function, *arguments) -> None:
+    def attempt(self, what: str, function, *arguments) -> None:
         """An attribute that may be beyond this user or file system: noted then, not fatal."""
         try:
             function(*arguments)
@@ -184,6 +198,7 @@ class _File:
         self._extractor, self._entry, self._fd, self._parent = extractor, entry, fd, parent
         self._regions = list(entry.sparse or [])
         self._left = 0
+        self.sync = False  # to disk, before `done` returns
 
     def write(self, data) -> None:
         """The next stored bytes; those of a sparse file go to their regions. Raises OSError."""
@@ -205,7 +220,9 @@ class _File:
             if ok:
                 if self._entry.sparse is not None:
                     os.ftruncate(self._fd, self._entry.size)
-                self._extractor._dress(self._entry, self._fd)
+                self._extractor.dress(self._entry, self._fd)
+                if self.sync:
+                    os.fsync(self._fd)
         finally:
             os.close(self._fd)
         if not ok:

@@ -148,16 +148,22 @@ def _manifest(path: str, codec: ModuleType, given: Optional[str], findings: Find
 
 
 def verify(
-    archive: Archive, selection: Selection, threads: int, findings: Findings, listener: Optional[Listener] = None
+    archive: Archive,
+    selection: Selection,
+    threads: int,
+    findings: Findings,
+    listener: Optional[Listener] = None,
+    whole_file: bool = True,
 ) -> None:
     """Check the archive against its manifest and fill `findings`.
 
     For each stored entry of the selection that is intact so far, `listener(entry)` (a stand-in under its new name) may
     return an object whose `write(bytes)` gets a file's stored content, and whose `done(ok)` is called at its end.
+    Without `whole_file` the archive file is not hashed: only the blocks that hold the selection are read.
     Raises UpkeepError `manifest_damaged`, and what the listener raises.
     """
     with ThreadPoolExecutor(1) as pool:
-        whole = pool.submit(sha256_from_start, archive.fd)
+        whole = pool.submit(sha256_from_start, archive.fd) if whole_file else None
         wanted = None if selection.everything else _wanted_blocks(archive.manifest, selection)
         reader = BlockReader(archive.fd, archive.codec, archive.manifest.index, threads, wanted)
         reader.keep_hash_at(archive.manifest.closing["tar_bytes"])
@@ -169,7 +175,7 @@ def verify(
             _stream_hashes(archive, reader, findings, wanted is None)
         finally:
             reader.close()
-        findings.archive_sha256 = whole.result()
+        findings.archive_sha256 = whole.result() if whole is not None else None
     _judge(archive, reader, findings)
 
 
@@ -338,7 +344,8 @@ def _judge(archive: Archive, reader: BlockReader, findings: Findings) -> None:
     """Turn what was seen into failures: another archive's manifest, or damage, with its place."""
     known, closing = archive.manifest, archive.manifest.closing
     findings.damaged_blocks = sorted(reader.damaged)
-    differs = known.kind == BESIDE and findings.archive_sha256 != closing["archive_sha256"]
+    hashed = findings.archive_sha256 is not None
+    differs = known.kind == BESIDE and hashed and findings.archive_sha256 != closing["archive_sha256"]
     if (differs or findings.damaged) and _is_of_another(archive):
         findings.failures.insert(0, (
             "manifest_mismatch",
