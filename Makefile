@@ -3,6 +3,11 @@ INVENTORY ?= inventories/local
 LIMIT     ?=
 ARGS      ?=
 PROJ      ?=
+SET       ?=
+PATHS     ?=
+DEST      ?=
+OVERWRITE ?=
+YES       ?=
 HOST      ?=
 
 # Through the environment, so that blanks and quotes in them arrive as they are.
@@ -15,7 +20,7 @@ PLAY = ansible-playbook -i "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
 UPKEEP = .venv/bin/python -m upkeep
 
 .DEFAULT_GOAL := help
-.PHONY: help venv maintain backup-workflows restore-test patch-level audit report status doctor test lint docs clean lab lab-down lab-reset molecule
+.PHONY: help venv maintain backup-workflows restore restore-test patch-level audit report status doctor test lint docs clean lab lab-down lab-reset molecule
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +36,15 @@ backup-workflows: venv ## back up the operation's own playbooks, roles and inven
 
 restore-test: venv ## restore that backup into backups/restore_test and compare every entry
 	@$(PLAY) playbooks/restore_test.yml -e '{"restore_test_only": ["workflows"]}'
+
+restore: export HOST := $(HOST)
+restore: export SET := $(SET)
+restore: export PATHS := $(PATHS)
+restore: export DEST := $(DEST)
+restore: export OVERWRITE := $(OVERWRITE)
+restore: venv ## a real restore: HOST=web1 lists; SET=etc [PATHS=/a,/b] [DEST=/x] is a dry run; YES=1 does it
+	@$(UPKEEP) restore --inventory "$$INVENTORY" --host "$$HOST" --set "$$SET" --paths "$$PATHS" --dest "$$DEST" \
+	  --overwrite "$$OVERWRITE" $(if $(filter 1 yes true,$(YES)),--yes) -- $(ARGS)
 
 patch-level: venv ## collect the patch level alone; changes no package
 	@$(PLAY) playbooks/patch.yml

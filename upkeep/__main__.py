@@ -13,6 +13,19 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     status = commands.add_parser("status", help="where things stand, from the last evidence")
     status.add_argument("--home", help="the folder that holds the evidence; by default this clone, else UPKEEP_HOME")
+    restore = commands.add_parser("restore", help="restore a set of a host; without a set, list what there is")
+    for name, what in (
+        ("host", "the host, by its inventory name"),
+        ("set", "the backup set"),
+        ("paths", "only these, separated by commas"),
+        ("dest", "the folder to restore into; by default to its place"),
+        ("overwrite", "older, never or always"),
+        ("inventory", "the inventory"),
+        ("home", "the folder that holds the evidence; by default this clone, else UPKEEP_HOME"),
+    ):
+        restore.add_argument(f"--{name}", help=what)
+    restore.add_argument("--yes", action="store_true", help="do it; without this it is a dry run")
+    restore.add_argument("arguments", nargs="*", help="more options of ansible-playbook, after --")
     commands.add_parser("doctor", help="what this machine lacks for which command, and the line that installs it")
     options = parser.parse_args(argv)
     # Imported on demand: doctor must run on a machine that has nothing but a Python yet.
@@ -20,6 +33,10 @@ def main(argv: list[str] | None = None) -> int:
         from upkeep.doctor import run as doctor
 
         return doctor()
+    if options.command == "restore":
+        from upkeep.restore import run as restore_set
+
+        return restore_set(options)
     from upkeep.status import run as show_status
 
     return show_status(options.home)

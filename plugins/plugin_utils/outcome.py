@@ -27,7 +27,7 @@ _DIED = (
 _NOISE = ("Shared connection to ", "Connection to ", "Warning: Permanently added ", "OpenSSH_", "debug1:")
 _RAISED = re.compile(r"\w+(Error|Exception)\b")
 # Phases whose module always returns a document: success without one proves nothing.
-_NEEDS_DATA = {"backup", "restore_test", "patch_level", "audit"}
+_NEEDS_DATA = {"backup", "restore_test", "restore", "patch_level", "audit"}
 _NOT_FACTS = {
     "msg", "error_code", "failed", "changed", "invocation", "exception", "warnings", "deprecations", "ansible_facts",
     "stdout", "stderr", "stdout_lines", "stderr_lines", "module_stdout", "module_stderr", "diff", "data",
@@ -119,6 +119,7 @@ def _what_is_missing(data: Mapping[str, Any]) -> str:
         ("corrupt_files", "corrupt"),
         ("metadata_mismatches", "with other metadata"),
         ("not_checked", "not checked"),
+        ("refused", "refused"),
     )
     told = [f"{len(data[key])} {words}" for key, words in lists if isinstance(data.get(key), list) and data[key]]
     return ", ".join(told) or one_line(data.get("reason") or "its result says so")

@@ -11,24 +11,44 @@ from ..observation import Observation, Part
 from .text import amount, duration, plural, printable, size
 
 _LOUD = {"failed": "FAILED", "unknown": "UNKNOWN", "incomplete": "INCOMPLETE"}
-_NAME, _PHASE, _SET, _STATUS, _REASON = 8, 12, 10, 10, 160
+_NAME, _PHASE, _SET, _STATUS, _REASON, _PATHS = 8, 12, 10, 10, 160, 10
 
 
 def lines(observation: Observation, host_width: int = _NAME) -> list[str]:
     """`  web1      backup        etc         ok          1,924 files, 4.1 MB, new archive in 0.4 s`, a line a part."""
-    return [
-        "  ".join(
-            (
-                "",
-                printable(observation.host).ljust(max(host_width, _NAME)),
-                observation.phase.ljust(_PHASE),
-                printable(part.name or "").ljust(_SET),
-                _LOUD.get(part.status, part.status).ljust(_STATUS),
-                _told(observation.phase, part),
-            )
-        ).rstrip()
-        for part in observation.outcomes()
-    ]
+    told: list[str] = []
+    for part in observation.outcomes():
+        told.append(_line(observation, part, host_width))
+        told += _details(part.data) if observation.phase == "restore" and isinstance(part.data, dict) else []
+    return told
+
+
+def _line(observation: Observation, part: Part, host_width: int) -> str:
+    return "  ".join(
+        (
+            "",
+            printable(observation.host).ljust(max(host_width, _NAME)),
+            observation.phase.ljust(_PHASE),
+            printable(part.name or "").ljust(_SET),
+            _LOUD.get(part.status, part.status).ljust(_STATUS),
+            _told(observation.phase, part),
+        )
+    ).rstrip()
+
+
+def _details(data: Mapping[str, Any]) -> list[str]:
+    """The first paths of a restore, by what was done with them; and why, where it was not."""
+    told = []
+    for kind in ("created", "replaced", "refused", "failed"):
+        items = data.get(kind) or []
+        told += [f"      {kind.ljust(9)} {_shortened(_path_and_why(item))}" for item in items[:_PATHS]]
+        more = (data.get("counts") or {}).get(kind, 0) - min(len(items), _PATHS)
+        told += [f"      {kind.ljust(9)} and {amount(more)} more"] if more > 0 else []
+    return told
+
+
+def _path_and_why(item: Any) -> str:
+    return f"{item.get('path')}: {item.get('why')}" if isinstance(item, dict) else str(item)
 
 
 def _told(phase: str, part: Part) -> str:
@@ -60,6 +80,17 @@ def _restore(data: Mapping[str, Any], part: Part) -> str:
     return f"{content} in {duration(part.duration_ms)}"
 
 
+def _restored(data: Mapping[str, Any], part: Part) -> str:
+    """`3 created, 1 replaced, 2 unchanged in /srv, 4.1 kB in 12 ms`; in a dry run what would be."""
+    counts = data.get("counts") or {}
+    told = [f"{amount(counts.get(name))} {name}" for name in ("created", "replaced", "unchanged", "refused", "failed")]
+    told = [text for text in told if not text.startswith("0 ")] or ["nothing to do"]
+    if data.get("predicted"):
+        return f"would be: {', '.join(told)} in {printable(str(data.get('dest')))}"
+    done = f"{size(data.get('bytes'))} in {duration(part.duration_ms)}"
+    return f"{', '.join(told)} in {printable(str(data.get('dest')))}; {done}"
+
+
 def _patch_level(data: Mapping[str, Any], part: Part) -> str:
     counts, reboot = data.get("counts") or {}, data.get("reboot") or {}
     stale = data.get("services_stale") or []
@@ -80,4 +111,10 @@ def _audit(data: Mapping[str, Any], part: Part) -> str:
     return f"{plural(len(data.get('findings') or []), 'finding')} by {engines}"
 
 
-_WORDS = {"backup": _backup, "restore_test": _restore, "patch_level": _patch_level, "audit": _audit}
+_WORDS = {
+    "backup": _backup,
+    "restore_test": _restore,
+    "restore": _restored,
+    "patch_level": _patch_level,
+    "audit": _audit,
+}

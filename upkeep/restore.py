@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What there is to restore of a host, from the evidence; and the playbook run that restores it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "collections"))
+
+from ansible_collections.proven.upkeep.plugins.module_utils import times  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import duration, size, table  # noqa: E402
+
+
+def run(options: Namespace) -> int:
+    """Without a host, list every host's sets; without a set, that host's; else restore, or show what it would do."""
+    if options.host and options.set:
+        return _restore(options)
+    if options.set or options.yes:
+        print("HOST and SET: a restore needs both, as in `make restore HOST=web1 SET=etc`.", file=sys.stderr)
+        return 2
+    try:
+        home = homes.resolve(options.home).path
+    except UpkeepError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    found = rows(home, options.host, times.now())
+    if not found:
+        whose = f"of {options.host} " if options.host else ""
+        print(f"There is no backup {whose}on record in {home / 'backups'}: run `make maintain` first.", file=sys.stderr)
+        return 1
+    print("\n".join(table([("HOST", "SET", "CREATED", "AGE", "SIZE", "PROVEN", "ARCHIVE"), *found])))
+    print("\nmake restore HOST=… SET=… [PATHS=/a,/b] [DEST=/somewhere] shows what a restore would do; YES=1 does it.")
+    return 0
+
+
+def rows(home: Path, host: str | None, now: datetime) -> list[tuple[str, ...]]:
+    """A row for each set with a complete backup on record, of one host or of all."""
+    found = []
+    for its_host, name in evidence.sets(home):
+        folder = evidence.place(home, its_host, name)
+        success = evidence.last_success(folder)
+        if success is None or host not in (None, "", its_host) or (its_host, name) == ("localhost", "workflows"):
+            continue
+        created = str(success.get("created"))
+        found.append((
+            its_host, name, created, _age(created, now), size(success.get("bytes")),
+            _proven(success, evidence.last_restore(folder)), str(success.get("archive")),
+        ))  # fmt: skip
+    return found
+
+
+def command(options: Namespace) -> list[str]:
+    """The playbook run: a dry run unless it is told `yes`."""
+    wanted = {"target": options.host, "restore_set": options.set}
+    wanted.update({"restore_paths": [path for path in (options.paths or "").split(",") if path]})
+    wanted.update({"restore_dest": options.dest} if options.dest else {})
+    wanted.update({"restore_overwrite": options.overwrite} if options.overwrite else {})
+    inventory = ["-i", options.inventory] if options.inventory else []
+    dry = [] if options.yes else ["--check", "--diff"]
+    return ["ansible-playbook", *inventory, *options.arguments, "playbooks/restore.yml", "-e", json.dumps(wanted), *dry]
+
+
+def for_real(options: Namespace) -> str:
+    """The `make` line that does what a dry run showed."""
+    given = {
+        "INVENTORY": options.inventory, "HOST": options.host, "SET": options.set, "PATHS": options.paths,
+        "DEST": options.dest, "OVERWRITE": options.overwrite,
+    }  # fmt: skip
+    return " ".join(["make restore", *(f"{name}={shlex.quote(text)}" for name, text in given.items() if text), "YES=1"])
+
+
+def _restore(options: Namespace) -> int:
+    done = subprocess.run(command(options), cwd=ROOT, check=False, env=os.environ)
+    if done.returncode == 0 and not options.yes:
+        print(f"\nNothing was written. To do it:\n\n    {for_real(options)}\n")
+    return done.returncode
+
+
+def _proven(success: Mapping[str, Any], drill: Mapping[str, Any] | None) -> str:
+    if drill is None:
+        return "never"
+    if drill.get("archive_sha256") != success.get("sha256"):
+        return "no: of an older archive"
+    return "yes" if drill.get("status") == "ok" else f"no: {drill.get('status')}"
+
+
+def _age(created: str, now: datetime) -> str:
+    try:
+        return duration((now - times.parse(created)).total_seconds() * 1000)
+    except ValueError:
+        return "?"
