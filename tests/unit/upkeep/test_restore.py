@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""`make restore`: what there is, and the run that it starts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from upkeep import restore
+
+SHA = "5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4"
+
+
+@pytest.fixture
+def options():
+    """options(host="web1") -> as the command line gives them."""
+
+    def make(**given):
+        names = ("host", "set", "paths", "dest", "overwrite", "inventory", "home")
+        return Namespace(**{**dict.fromkeys(names, ""), "yes": False, "arguments": [], **given})
+
+    return make
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Evidence of three sets: a proven one, one that changed since its drill, and one that was never drilled."""
+
+    def put(host: str, name: str, drilled: str | None, status: str = "ok") -> None:
+        folder = tmp_path / "backups/hosts" / host / name
+        folder.mkdir(parents=True)
+        base = {"host": host, "backup": name}
+        success = {**base, "sha256": SHA, "created": "2026-11-23T08:34:03Z", "bytes": 5, "archive": f"/a/{name}.tar.gz"}
+        (folder / "last_success.json").write_text(json.dumps(success))
+        if drilled:
+            document = {**base, "archive_sha256": drilled, "status": status}
+            (folder / "last_restore.json").write_text(json.dumps(document))
+
+    put("web1", "etc", SHA)
+    put("web1", "srv", "0" * 64)
+    put("web2", "etc", None)
+    put("web2", "srv", SHA, "failed")
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_list(home, options, capsys):
+    assert restore.run(options(home=str(home))) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = {tuple(line.split()[:2]): line for line in lines[1:5]}
+    assert set(told) == {("web1", "etc"), ("web1", "srv"), ("web2", "etc"), ("web2", "srv")}
+    for pair, proven in {
+        ("web1", "etc"): "yes", ("web1", "srv"): "no: of an older archive",
+        ("web2", "etc"): "never", ("web2", "srv"): "no: failed",
+    }.items():  # fmt: skip
+        assert f"  {proven}  " in told[pair] and told[pair].endswith(f"/a/{pair[1]}.tar.gz")
+    assert restore.run(options(home=str(home), host="web2")) == 0
+    assert "web1 " not in capsys.readouterr().out.split("\n\n")[0]
+
+
+def test_nothing_to_list(home, options, capsys):
+    assert restore.run(options(home=str(home), host="nobody")) == 1
+    assert "no backup of nobody" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [{"set": "etc"}, {"yes": True}, {"yes": True, "host": "web1"}])
+def test_too_little_to_restore(home, options, capsys, given):
+    assert restore.run(options(home=str(home), **given)) == 2
+    assert "HOST and SET" in capsys.readouterr().err
+
+
+def test_the_run(options):
+    given = options(host="web 1", set="etc", paths="/etc/a b,/etc/it's", dest="/x;y", arguments=["-v"], inventory="i")
+    argv = restore.command(given)
+    assert argv[-2:] == ["--check", "--diff"] and argv[:4] == ["ansible-playbook", "-i", "i", "-v"]
+    assert json.loads(argv[argv.index("-e") + 1]) == {
+        "target": "web 1", "restore_set": "etc", "restore_paths": ["/etc/a b", "/etc/it's"], "restore_dest": "/x;y",
+    }  # fmt: skip
+    line = shlex.split(restore.for_real(given))
+    assert line == [
+        "make", "restore", "INVENTORY=i", "HOST=web 1", "SET=etc", "PATHS=/etc/a b,/etc/it's", "DEST=/x;y", "YES=1",
+    ]  # fmt: skip
+    given.yes = True
+    assert "--check" not in restore.command(given)
+    assert Path(restore.ROOT / "playbooks/restore.yml").exists()
