@@ -42,7 +42,7 @@ restore: export SET := $(SET)
 restore: export PATHS := $(PATHS)
 restore: export DEST := $(DEST)
 restore: export OVERWRITE := $(OVERWRITE)
-restore: venv ## a real restore: HOST=web1 lists; SET=etc [PATHS=/a,/b] [DEST=/x] is a dry run; YES=1 does it
+restore: venv ## a real restore: HOST=web1 lists; SET=etc [PATHS=/a,/b] [DEST=/x] [OVERWRITE=always] is a dry run; YES=1 does it
 	@$(UPKEEP) restore --inventory "$$INVENTORY" --host "$$HOST" --set "$$SET" --paths "$$PATHS" --dest "$$DEST" \
 	  --overwrite "$$OVERWRITE" $(if $(filter 1 yes true,$(YES)),--yes) -- $(ARGS)
 

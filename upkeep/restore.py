@@ -43,13 +43,14 @@ def run(options: Namespace) -> int:
         print(f"There is no backup {whose}on record in {home / 'backups'}: run `make maintain` first.", file=sys.stderr)
         return 1
     print("\n".join(table([("HOST", "SET", "CREATED", "AGE", "SIZE", "PROVEN", "ARCHIVE"), *found])))
-    print("\nmake restore HOST=… SET=… [PATHS=/a,/b] [DEST=/somewhere] shows what a restore would do; YES=1 does it.")
+    print("\nmake restore HOST=… SET=… [PATHS=/a,/b] [DEST=/somewhere] [OVERWRITE=always]")
+    print("shows what a restore would do; with YES=1 it does it.")
     return 0
 
 
 def rows(home: Path, host: str | None, now: datetime) -> list[tuple[str, ...]]:
     """A row for each set with a complete backup on record, of one host or of all."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for its_host, name in evidence.sets(home):
         folder = evidence.place(home, its_host, name)
         success = evidence.last_success(folder)

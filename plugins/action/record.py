@@ -158,7 +158,8 @@ def _words(error: OSError | UpkeepError) -> str:
 
 def _predicted(part: Part) -> Part:
     """In check mode a module that did nothing has nothing to show; that is no failure."""
-    if (part.reason or "").startswith(_NOTHING_DONE):
+    is_plan = isinstance(part.data, dict) and "refused" in part.data  # a restore's dry run is all there is to see
+    if (part.reason or "").startswith(_NOTHING_DONE) and not is_plan:
         return Part(part.name, "skipped", "check mode: nothing was done", part.duration_ms, part.changed, part.data)
     return part
 

@@ -73,7 +73,8 @@ def _status(phase: str, result: Mapping[str, Any], data: Mapping[str, Any] | Non
         why = troubles.unreachable(str(message or "no connection"))
         return "unknown", f"unreachable: {_without_prefix(one_line(why))}"
     if result.get("failed"):
-        return "failed", _failure(result)
+        # A restore that refused something did the rest: it fails its task, and is incomplete.
+        return ("incomplete" if data and data.get("status") == "incomplete" else "failed"), _failure(result)
     if result.get("skipped"):
         return "skipped", one_line(result.get("skip_reason") or result.get("skipped_reason") or message or "skipped")
     if data is None:

@@ -51,6 +51,7 @@ def test_destroyed_and_brought_back(clone, small_set, tmp_path):
     (data / "file").write_text("edited since")
     ran = clone.run("playbooks/restore.yml", inventory=inventory, **told, restore_paths=f"{data}/file,{data}/deep")
     assert ran.rc != 0 and "newer here" in ran.stdout
+    assert [each["status"] for each in clone.observations() if each["phase"] == "restore"] == ["ok", "incomplete"]
     assert (data / "file").read_text() == "edited since"
     ran = clone.run("playbooks/restore.yml", inventory=inventory, **told, restore_dest=str(tmp_path / "beside"))
     assert ran.rc == 0 and (tmp_path / "beside" / str(data)[1:] / "file").read_text() == "worth keeping\n"

@@ -13,7 +13,7 @@ pytest.importorskip("ansible.module_utils.testing", reason="ansible-core 2.19 or
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.proven.upkeep.plugins.modules import backup_archive, restore_verify
+from ansible_collections.proven.upkeep.plugins.modules import backup_archive, backup_restore, restore_verify
 
 
 @pytest.fixture
@@ -68,6 +68,26 @@ def test_kept_restores_are_a_change(call, data, tmp_path):
     there = str(tmp_path / "there")
     code, result = call(restore_verify, archive=data["dest"], mode="extract", dest=there, keep=True, checks=[["true"]])
     assert (code, result["changed"], result["data"]["dest"]) == (0, True, there)
+
+
+def test_restore(call, data, tmp_path):
+    call(backup_archive, **data)
+    (tmp_path / "top" / "file").unlink()
+    code, result = call(backup_restore, archive=data["dest"], _ansible_check_mode=True, _ansible_diff=True)
+    assert (code, result["changed"], result["data"]["predicted"]) == (0, True, True)
+    assert "top/file file" in result["diff"]["after"] and not (tmp_path / "top" / "file").exists()
+    code, result = call(backup_restore, archive=data["dest"])
+    assert (code, result["changed"], result["data"]["created"]) == (0, True, ["top/file"])
+    code, result = call(backup_restore, archive=data["dest"])
+    assert (code, result["changed"], result["data"]["status"]) == (0, False, "ok") and "diff" not in result
+    (tmp_path / "top" / "file").write_text("newer")
+    code, result = call(backup_restore, archive=data["dest"], _ansible_check_mode=True)
+    assert (code, result["data"]["status"]) == (0, "incomplete")
+    code, result = call(backup_restore, archive=data["dest"])
+    assert (code, result["error_code"], result["data"]["status"]) == (1, "restore_refused", "incomplete")
+    assert "top/file" in result["msg"] and "\n" not in result["msg"]
+    code, result = call(backup_restore, archive=data["dest"], paths=["../x"])
+    assert (code, result["error_code"]) == (1, "bad_parameter")
 
 
 def test_warnings_reach_the_operator(call, data, tmp_path, monkeypatch):
