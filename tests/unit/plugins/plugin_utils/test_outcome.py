@@ -109,6 +109,18 @@ HIDDEN = "the output has been hidden due to the fact that 'no_log: true' was spe
             "unknown",
             "bad_status: its result says great",
         ),
+        (
+            "restore",
+            {
+                "failed": True,
+                "msg": "1 path was refused",
+                "error_code": "restore_refused",
+                "data": {"status": "incomplete"},
+            },
+            "incomplete",
+            "restore_refused: 1 path was refused",
+        ),
+        ("restore", {"data": {"status": "incomplete", "refused": [1]}}, "incomplete", "incomplete: 1 refused"),
         ("audit", {"data": {"engines": [{"name": "patch", "status": "ok"}]}}, "ok", None),
         ("audit", {"data": {"engines": []}}, "unknown", "no_engine: no audit engine ran"),
         (
