@@ -29,7 +29,8 @@ def test_destroyed_and_brought_back(clone, small_set, tmp_path):
     shutil.rmtree(data)
 
     # Told too little, or too much: nothing is done, on any host.
-    for told in ({}, {"target": "all", "restore_set": "data"}, {"target": "one"}, {"restore_set": "data"}):
+    data_of = {"restore_set": "data"}
+    for told in ({}, {"target": "all", **data_of}, {"target": "one"}, {"target": "on", **data_of}):
         ran = clone.run("playbooks/restore.yml", inventory=inventory, **told)
         assert ran.rc != 0 and "Nothing was done" in ran.stdout
         assert not [task for task in ran.tasks("ok") if task["task"] == "Restore the set"]
