@@ -20,7 +20,7 @@ PLAY = ansible-playbook -i "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
 UPKEEP = .venv/bin/python -m upkeep
 
 .DEFAULT_GOAL := help
-.PHONY: help venv maintain backup-workflows restore restore-test patch-level audit report status doctor test lint docs clean lab lab-down lab-reset molecule
+.PHONY: help venv maintain backup-workflows restore restore-test patch-level audit report status doctor test lint docs clean lab lab-down lab-reset molecule bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ test: ## every check that this machine can run; says what it skipped and why
 
 molecule: ## the roles' scenarios on the lab, which they start anew and take down; SCENARIO=backup for one
 	@$(VENV) test && MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --report $(if $(SCENARIO),-s $(SCENARIO),--all)
+
+bench: ## backups and verifications timed against their peers; ARGS=--quick for a small tree, ARGS=--help for more
+	@python=$$(scripts/python) && "$$python" benchmarks/run.py $(ARGS)
 
 lint: ## the quick checks alone
 	@python=$$(scripts/python) && "$$python" tests/run.py --only ruff,types,ansible-lint,changelog,docs

@@ -22,7 +22,9 @@ _TYPES = {
 _STATES = {model.STABLE, model.CHANGED, model.VANISHED, model.UNREADABLE}
 
 
+_NO_NAMES = frozenset((b"", b".", b".."))
 _LARGE = 1 << 63  # what the kernel takes as a size or a time in seconds
+_LATEST = _LARGE * 1_000_000_000
 _MAX_STORED = 2 * model.BLOCK_SIZE  # no codec makes a block twice as large
 _NO_ID = (1 << 32) - 1  # the kernel's word for no user and no group
 
@@ -89,11 +91,11 @@ def parse_entry(line: bytes) -> Entry:
     )  # fmt: skip
     if entry.type not in _TYPES or entry.state not in _STATES:
         raise ValueError("unknown type or state")
-    for number in (entry.uid, entry.gid, entry.size, entry.mtime_ns, entry.offset or 0):
-        if not whole(number):
-            raise ValueError("a number is none")
-    limits = ((entry.size, _LARGE), (entry.uid, _NO_ID), (entry.gid, _NO_ID), (entry.mode, 0o10000))
-    if not all(0 <= number < limit for number, limit in limits) or abs(entry.mtime_ns) >= _LARGE * 1_000_000_000:
+    uid, gid, size, mtime_ns = entry.uid, entry.gid, entry.size, entry.mtime_ns
+    if {type(uid), type(gid), type(size), type(mtime_ns), type(entry.offset or 0)} != {int}:
+        raise ValueError("a number is none")
+    owned = 0 <= uid < _NO_ID and 0 <= gid < _NO_ID
+    if not owned or not 0 <= size < _LARGE or not 0 <= entry.mode < 0o10000 or abs(mtime_ns) >= _LATEST:
         raise ValueError("a number is out of range")
     if not isinstance(entry.user, str) or not isinstance(entry.group, str):
         raise ValueError("an owner is no text")
@@ -147,7 +149,7 @@ def _clean(name: str) -> bytes:
 def _path(name: str) -> bytes:
     """A relative path that cannot leave the folder it is put under."""
     path = _clean(name)
-    if path != b"." and any(part in (b"", b".", b"..") for part in path.split(b"/")):
+    if path != b"." and not _NO_NAMES.isdisjoint(path.split(b"/")):
         raise ValueError(f"unsafe path {model.shown(path)}")
     if path == model.EMBEDDED_NAME:
         raise ValueError(f"the reserved path {model.shown(path)}")

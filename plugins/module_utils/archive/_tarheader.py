@@ -12,6 +12,7 @@ GNU.sparse 1.0 as GNU tar documents it.
 from __future__ import annotations
 
 import posixpath
+import struct
 import zlib
 from functools import lru_cache
 from typing import List, Optional, Tuple
@@ -22,6 +23,8 @@ from .model import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, E
 _TYPEFLAG = {FILE: b"0", HARDLINK: b"1", SYMLINK: b"2", CHARACTER: b"3", BLOCK: b"4", DIRECTORY: b"5", FIFO: b"6"}
 _MAX_ID = 0o7777777
 _MAX_SIZE = _MAX_TIME = 0o77777777777
+# name, ids, size and time, checksum, type flag, link, owners, prefix; what is shorter is filled with zeros
+_LAYOUT = struct.Struct("100s24s24s8s1s100s88s167s")
 _PAX_NAME = b"././@PaxHeader"
 
 Records = List[Tuple[bytes, bytes]]
@@ -36,7 +39,7 @@ def header(entry: Entry) -> bytes:
     size = len(sparse_map) + stored_size(entry)
     link = entry.leader if entry.type == HARDLINK else entry.link
     link = b"" if link is None else link
-    user, group = entry.user.encode("utf-8", "surrogateescape"), entry.group.encode("utf-8", "surrogateescape")
+    user, group = _owner(entry.user), _owner(entry.group)
 
     records: Records = []
     prefix, short = _split(name)
@@ -49,7 +52,7 @@ def header(entry: Entry) -> bytes:
         records.append((b"uname", user))
     if len(group) > 31:
         records.append((b"gname", group))
-    if not _is_utf8(records):
+    if records and not _is_utf8(records):
         records.insert(0, (b"hdrcharset", b"BINARY"))
     seconds, nanoseconds = divmod(entry.mtime_ns, 1_000_000_000)
     if nanoseconds or not 0 <= seconds <= _MAX_TIME:
@@ -76,6 +79,11 @@ def header(entry: Entry) -> bytes:
     return (_pax(records) if records else b"") + ustar + sparse_map
 
 
+@lru_cache(maxsize=1024)
+def _owner(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
 def stored_size(entry: Entry) -> int:
     """How many content bytes the archive holds for this entry (the data regions only, where it is sparse)."""
     if entry.type != FILE:
@@ -90,15 +98,24 @@ def span(entry: Entry, header_length: int) -> int:
 
 
 def _ustar(name, mode, uid, gid, size, mtime, typeflag, link, user, group, major, minor, prefix) -> bytes:
-    head = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0" % (name.ljust(100, b"\0"), mode, uid, gid, size, mtime)
-    tail = b"%s%sustar\x0000%s%s%07o\0%07o\0%s" % (
-        typeflag, link.ljust(100, b"\0"), user.ljust(32, b"\0"), group.ljust(32, b"\0"), major, minor,
-        prefix.ljust(167, b"\0"),
-    )  # fmt: skip
-    block = head + b"        " + tail
-    # Adler-32's low half is 1 + the sum of the bytes (mod 65521, which 256 bytes cannot reach): a fast checksum.
-    total = (zlib.adler32(block[:256]) & 0xFFFF) + (zlib.adler32(block[256:]) & 0xFFFF) - 2
-    return head + b"%06o\0 " % total + tail
+    ids, owners, known = _shared(mode, uid, gid, typeflag, user, group, major, minor)
+    numbers = b"%011o\0%011o\0" % (size, mtime)
+    total = known + _sum(name) + _sum(numbers) + _sum(link) + _sum(prefix)
+    return _LAYOUT.pack(name, ids, numbers, b"%06o\0 " % total, typeflag, link, owners, prefix)
+
+
+@lru_cache(maxsize=1024)
+def _shared(mode, uid, gid, typeflag, user, group, major, minor) -> Tuple[bytes, bytes, int]:
+    """What many entries have in common: the fields before the size, those behind the link, and the sum of their bytes,
+    of the type flag and of the blanks that stand for the checksum while it is made."""
+    ids = b"%07o\0%07o\0%07o\0" % (mode, uid, gid)
+    owners = b"ustar\x0000" + struct.pack("32s32s", user, group) + b"%07o\0%07o\0" % (major, minor)
+    return ids, owners, sum(ids) + sum(owners) + sum(typeflag) + 8 * ord(" ")
+
+
+def _sum(part: bytes) -> int:
+    """Of up to 256 bytes: Adler-32's low half is 1 + their sum (mod 65521, which that few cannot reach)."""
+    return (zlib.adler32(part) & 0xFFFF) - 1
 
 
 def _pax(records: Records) -> bytes:

@@ -163,10 +163,13 @@ class BlockWriter:
         self._hasher.shutdown()
 
     def _submit(self, size: int) -> None:
-        joined = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        raw, rest = (joined, b"") if len(joined) == size else (joined[:size], joined[size:])
+        # only the last piece can reach past the block: cut there, so that the block itself is copied once
+        last, over = self._pieces.pop(), self._pending - size
+        rest = last[len(last) - over :] if over else b""
+        self._pieces.append(memoryview(last)[: len(last) - over] if over else last)
+        raw = b"".join(self._pieces)
         self._pieces = [rest] if rest else []
-        self._pending = len(rest)
+        self._pending = over
         while len(self._queue) >= self._room:
             self._take()
         self._queue.append(

@@ -117,10 +117,11 @@ class Records:
 
     def take(self, key: bytes) -> Optional[bytes]:
         """The payload of the record `key`, if there is one; records before it are dropped."""
-        wanted = order(key)
-        while self._ahead is not None and order(self._ahead[0]) < wanted:
-            self._ahead = self.next()
-            self.dropped += 1
+        if self._ahead is not None and self._ahead[0] != key:
+            wanted = order(key)
+            while self._ahead is not None and order(self._ahead[0]) < wanted:
+                self._ahead = self.next()
+                self.dropped += 1
         if self._ahead is None or self._ahead[0] != key:
             return None
         payload, self._ahead = self._ahead[1], self.next()
