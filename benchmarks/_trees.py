@@ -35,7 +35,7 @@ class Content:
     def __init__(self) -> None:
         self.dice = random.Random(SEED)
         letters = "eeeeaaaiiooutttnnnsssrrrllddccmmppgghhbbfvkwxyz"
-        words = ["".join(self.dice.choices(letters, k=self.dice.randint(2, 11))) for _ in range(6000)]
+        words = ["".join(self.dice.choices(letters, k=self.dice.randint(2, 11))) for number in range(6000)]
         weights = [1 / (rank + 3) for rank in range(len(words))]
         text = bytearray()
         while len(text) < _POOL:

@@ -182,7 +182,7 @@ def machine(python: str, missing: set) -> Dict[str, Any]:
     asked.update({"restic": "restic version"} if "restic" in asked else {})
     tools = {}
     for name, command in asked.items():
-        told = subprocess.run(command.split(), capture_output=True, text=True)
+        told = subprocess.run(command.split(), capture_output=True, text=True, check=False)
         tools[name] = (told.stdout + told.stderr).partition("\n")[0]
     return {
         "cores": len(os.sched_getaffinity(0)), "memory_gib": round(memory / 2**30), "architecture": platform.machine(),
