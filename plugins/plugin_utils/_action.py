@@ -7,6 +7,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -52,9 +53,9 @@ class UpkeepAction(ActionBase):
             result.update(failed=True, error_code="home_unwritable", msg=f"evidence cannot be written or read: {told}.")
         return result
 
+    @abstractmethod
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The action's work, over plain arguments; what it returns goes into the task's result."""
-        raise NotImplementedError
 
     @property
     def check(self) -> bool:
