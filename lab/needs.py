@@ -32,7 +32,9 @@ NOT_ROOT = "the lab needs root: its hosts run systemd in privileged containers"
 
 def missing() -> dict[str, str]:
     """Programs that this machine lacks, with the Debian package of each."""
-    return {name: package for name, package in PROGRAMS.items() if not shutil.which(name, path=PLACES)}
+    from_stock = os.environ.get("UPKEEP_LAB_IMAGE")
+    needed = {name: package for name, package in PROGRAMS.items() if not (from_stock and name == "mmdebstrap")}
+    return {name: package for name, package in needed.items() if not shutil.which(name, path=PLACES)}
 
 
 def why_not() -> str | None:
