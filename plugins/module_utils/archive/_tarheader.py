@@ -31,21 +31,38 @@ Records = List[Tuple[bytes, bytes]]
 
 
 def header(entry: Entry) -> bytes:
-    """Everything that stands before the entry's content: pax header where needed, ustar header, sparse map."""
+    """Everything that stands before the entry's content: pax header where needed, ustar header, sparse map.
+
+    A time's part below a second alone is not worth a pax header, which is 1 KiB more an entry: the manifest has it.
+    """
     name = entry.path + b"/" if entry.type == DIRECTORY else entry.path
-    sparse_map = _sparse_map(entry) if entry.sparse is not None else b""
+    sparse_map = b""
     if entry.sparse is not None:
+        sparse_map = _sparse_map(entry)
         name = posixpath.join(posixpath.dirname(name), b"GNUSparseFile.0", posixpath.basename(name))
     size = len(sparse_map) + stored_size(entry)
     link = entry.leader if entry.type == HARDLINK else entry.link
     link = b"" if link is None else link
     user, group = _owner(entry.user), _owner(entry.group)
-
-    records: Records = []
+    seconds = entry.mtime_ns // 1_000_000_000
     prefix, short = _split(name)
-    if short is None:
+    records = _records(entry, name if short is None else b"", link, user, group, size, seconds)
+    if records:
+        seconds = min(max(seconds, 0), _MAX_TIME)
+        size = min(size, _MAX_SIZE)
+    major, minor = entry.rdev or (0, 0)
+    ustar = _ustar(
+        name[:100] if short is None else short, entry.mode & 0o7777, min(entry.uid, _MAX_ID), min(entry.gid, _MAX_ID),
+        size, seconds, _TYPEFLAG[entry.type], link[:100], user[:31], group[:31], major, minor, prefix,
+    )  # fmt: skip
+    return (_pax(records) if records else b"") + ustar + sparse_map
+
+
+def _records(entry: Entry, name: bytes, link: bytes, user: bytes, group: bytes, size: int, seconds: int) -> Records:
+    """What ustar cannot say; `name` is empty where it can."""
+    records: Records = []
+    if name:
         records.append((b"path", name))
-        prefix, short = b"", name[:100]
     if len(link) > 100:
         records.append((b"linkpath", link))
     if len(user) > 31:
@@ -54,10 +71,8 @@ def header(entry: Entry) -> bytes:
         records.append((b"gname", group))
     if records and not _is_utf8(records):
         records.insert(0, (b"hdrcharset", b"BINARY"))
-    seconds, nanoseconds = divmod(entry.mtime_ns, 1_000_000_000)
-    if nanoseconds or not 0 <= seconds <= _MAX_TIME:
+    if not 0 <= seconds <= _MAX_TIME:
         records.append((b"mtime", _decimal(entry.mtime_ns)))
-        seconds = min(max(seconds, 0), _MAX_TIME)
     if size > _MAX_SIZE:
         records.append((b"size", b"%d" % size))
     if entry.uid > _MAX_ID:
@@ -71,12 +86,7 @@ def header(entry: Entry) -> bytes:
         records.append((b"GNU.sparse.minor", b"0"))
         records.append((b"GNU.sparse.name", entry.path))
         records.append((b"GNU.sparse.realsize", b"%d" % entry.size))
-    major, minor = entry.rdev or (0, 0)
-    ustar = _ustar(
-        short, entry.mode & 0o7777, min(entry.uid, _MAX_ID), min(entry.gid, _MAX_ID), min(size, _MAX_SIZE), seconds,
-        _TYPEFLAG[entry.type], link[:100], user[:31], group[:31], major, minor, prefix,
-    )  # fmt: skip
-    return (_pax(records) if records else b"") + ustar + sparse_map
+    return records
 
 
 @lru_cache(maxsize=1024)

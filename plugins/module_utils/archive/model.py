@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
-FORMAT = 1
+FORMAT = 2  # of archive and manifest together; 1 gave every time below a second a pax header
 BLOCK_SIZE = 1 << 20
 RECORD = 512  # tar's unit: every header and every content is padded to it
 END_OF_TAR = bytes(2 * RECORD)

@@ -36,7 +36,7 @@ def forge(tmp_path):
             sink = BlockWriter(stream, gz, 6, 1)
             head = {
                 "schema": manifest.SCHEMA,
-                "format": 1,
+                "format": 2,
                 "start": 10,
                 "backup": "evil",
                 "roots": ["."],

@@ -20,7 +20,7 @@ def tool(name):
 
 
 def listing(top):
-    """(type, mode, size, mtime, link or content) of everything below `top`, by name."""
+    """(type, mode, size, mtime, link or content) of everything below `top`, by name; times in whole seconds."""
     found = {}
     top = os.fsencode(str(top))
     for folder, folders, files in os.walk(top):
@@ -34,7 +34,7 @@ def listing(top):
                 with open(path, "rb") as stream:  # noqa: PTH123
                     content = stream.read()
             size = info.st_size if content is not None else 0
-            found[os.path.relpath(path, top)] = (info.st_mode, size, info.st_mtime_ns, info.st_nlink, content)
+            found[os.path.relpath(path, top)] = (info.st_mode, size, info.st_mtime_ns // 10**9, info.st_nlink, content)
     found.pop(b".upkeep", None)
     found.pop(b".upkeep/manifest.jsonl", None)
     return found
