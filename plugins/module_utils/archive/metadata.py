@@ -118,8 +118,11 @@ def read_xattrs(target: Union[int, bytes], denied: Optional[List[str]] = None) -
     Those that this user may not read go to `denied` instead. Raises OSError.
     """
     follow = isinstance(target, int)
-    found = {}
-    for name in _permitted(lambda: os.listxattr(target, follow_symlinks=follow), "all", denied) or ():
+    found: Dict[str, bytes] = {}
+    names = _permitted(lambda: os.listxattr(target, follow_symlinks=follow), "all", denied)
+    if not names:  # most files have none
+        return found
+    for name in names:
         value = _permitted(lambda name=name: os.getxattr(target, name, follow_symlinks=follow), name, denied)
         if value is not None:
             found[name] = value

@@ -11,7 +11,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, BinaryIO, Callable, Dict, Iterator, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
@@ -21,6 +21,8 @@ from ._tarheader import header
 from .blocks import BlockIndex, BlockWriter
 from .model import BLOCK_SIZE, EMBEDDED_NAME, END_OF_TAR, FILE, FORMAT, Entry, padding
 from .walk import Node
+
+_LINES_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class ArchiveWriter:
         except BaseException:
             self._sink.close()
             raise
+        self._lines: List[bytes] = []  # not yet in the spool
         self._lines_sha = hashlib.sha256()
         self._facts: Dict[str, Any] = {}
         self._entry_lines = 0
@@ -79,6 +82,7 @@ class ArchiveWriter:
         self._embedded_blocks = len(sink.blocks)
         for number in range(self._embedded_blocks):
             self._line(_lines.block_line(sink.blocks[number]))
+        self._flush_lines()
         self._facts["lines_sha256"] = self._lines_sha.hexdigest()
         self._embed(manifest.closing_line(manifest.EMBEDDED, self._facts))
         trailer = sink.finish()
@@ -116,8 +120,15 @@ class ArchiveWriter:
         self._line(_lines.entry_line(entry))
 
     def _line(self, line: bytes) -> None:
-        self._lines_sha.update(line)
-        self._spool.write(line)
+        self._lines.append(line)
+        if len(self._lines) >= _LINES_AT_ONCE:
+            self._flush_lines()
+
+    def _flush_lines(self) -> None:
+        lines = b"".join(self._lines)
+        self._lines.clear()
+        self._lines_sha.update(lines)
+        self._spool.write(lines)
 
     def _embed(self, closing: bytes) -> None:
         size = self._spool.tell() + len(closing)

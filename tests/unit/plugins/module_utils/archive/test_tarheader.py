@@ -76,7 +76,7 @@ def test_times_before_1970_and_in_whole_seconds(mtime_ns, seconds):
 
 
 def test_a_time_below_a_second_costs_no_pax_header():
-    assert len(header(entry(mtime_ns=1_500_000_001))) == 512
+    assert len(_tarheader.header(entry(mtime_ns=1_500_000_001))) == 512
 
 
 def test_a_size_beyond_ustar():
