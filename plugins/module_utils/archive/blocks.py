@@ -9,11 +9,11 @@ import hashlib
 import zlib
 from array import array
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, BinaryIO, Deque, Dict, List, NamedTuple, Tuple
 
 from . import _crc
+from ._pool import Pending, Pool
 from .model import BLOCK_SIZE
 
 
@@ -91,10 +91,10 @@ class BlockWriter:
         self._pieces: List[bytes] = []
         self._pending = 0
         self._number = 0  # of the block being filled
-        self._queue: Deque[Tuple[Future, Future, int]] = deque()
+        self._queue: Deque[Pending] = deque()
         self._room = threads + 4
-        self._pool = ThreadPoolExecutor(threads)
-        self._hasher = ThreadPoolExecutor(1)  # the hash of the whole stream is a chain: one thread, in order
+        self._packers = Pool(threads)
+        self._writer = Pool(1)  # hash of the stream, order in the file: chains, and so one thread's work
         self._sha = hashlib.sha256()
         self._kept_sha: Dict[int, Any] = {}
         self._crcs = [0]  # CRC-32 of the raw stream before each block, where the codec wants it
@@ -156,11 +156,8 @@ class BlockWriter:
 
     def close(self) -> None:
         """Stop the threads; what is queued is dropped."""
-        for pending in self._queue:
-            pending[0].cancel()
-            pending[1].cancel()
-        self._pool.shutdown()
-        self._hasher.shutdown()
+        self._packers.close()
+        self._writer.close()
 
     def _submit(self, size: int) -> None:
         # only the last piece can reach past the block: cut there, so that the block itself is copied once
@@ -172,28 +169,28 @@ class BlockWriter:
         self._pending = over
         while len(self._queue) >= self._room:
             self._take()
-        self._queue.append(
-            (self._pool.submit(self._pack, raw), self._hasher.submit(self._hash, self._number, raw), size)
-        )
+        packed = self._packers.submit(self._pack, raw)
+        self._queue.append(self._writer.submit(self._append, self._number, raw, packed))
         self._number += 1
 
     def _pack(self, raw: bytes) -> Tuple[bytes, int, int]:
         stored = self._codec.compress(raw, self._level)
         return stored, zlib.crc32(stored), zlib.crc32(raw) if self._codec.needs_crc else 0
 
-    def _hash(self, number: int, raw: bytes) -> None:
+    def _append(self, number: int, raw: bytes, packed: Pending) -> None:
+        """In the writer's thread: one block after the other."""
         if number in self._kept_sha:
             self._kept_sha[number] = self._sha.copy()
         self._sha.update(raw)
+        stored, stored_crc, raw_crc = packed.result()
+        self._write(stored)
+        self.blocks.append(len(raw), len(stored), stored_crc)
+        if self._codec.needs_crc:
+            self._crcs.append(_crc.combine(self._crcs[-1], raw_crc, len(raw)))
 
     def _take(self) -> None:
-        packed, hashed, size = self._queue.popleft()
-        stored, stored_crc, raw_crc = packed.result()
-        hashed.result()
-        self._write(stored)
-        self.blocks.append(size, len(stored), stored_crc)
-        if self._codec.needs_crc:
-            self._crcs.append(_crc.combine(self._crcs[-1], raw_crc, size))
+        """Wait for the oldest block. Raises what went wrong with it."""
+        self._queue.popleft().result()
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

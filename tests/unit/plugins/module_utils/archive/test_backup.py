@@ -308,7 +308,7 @@ def test_a_file_that_settles_is_read_again(tree, back_up, restore_test, disturb,
 @pytest.mark.parametrize("on_changed", ["mark", "retry"])
 def test_a_file_that_does_not_settle_is_marked(tree, back_up, restore_test, disturb, name, on_changed):
     good = back_up(tree)["data"]
-    disturb(9, Append(tree / name))
+    disturb(12, Append(tree / name))  # each of three names is looked at once, then tried three times
     data = back_up(tree, on_changed=on_changed, force=True)["data"]
     links = ["sub/hard", "zz-hard"] if name == "small" else []  # they are no names of a file that never held still
     assert data["changed_during_backup"] == [name, *links] and not data["complete"]
