@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zlib
 from types import ModuleType
 from typing import Any, Dict, Iterator, Tuple
@@ -13,8 +12,8 @@ from typing import Any, Dict, Iterator, Tuple
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import manifest
+from ._tarheader import embedded_header
 from .model import EMBEDDED_NAME, END_OF_TAR, RECORD, padding
-from .writer import embedded_header
 
 _MAX_PAX = 1 << 26
 
@@ -90,6 +89,8 @@ def _spool(tar: _Tar) -> Tuple[Any, str, int]:
             pass
     if head != embedded_header(size):
         raise ValueError("the header of its manifest is damaged")
+    import tempfile  # pylint: disable=import-outside-toplevel  # rare: the manifest beside the archive is missing
+
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - the manifest keeps it
     for piece in tar.parts(size):
         spool.write(piece)

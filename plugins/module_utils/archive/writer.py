@@ -9,22 +9,20 @@ import os
 import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, BinaryIO, Callable, Dict, Iterator, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, NamedTuple, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import _lines, gz, manifest
 from ._store import Store
-from ._tarheader import header
+from ._tarheader import embedded_header
 from .blocks import BlockIndex, BlockWriter
-from .model import BLOCK_SIZE, EMBEDDED_NAME, END_OF_TAR, FILE, FORMAT, Entry, padding
+from .model import BLOCK_SIZE, END_OF_TAR, FORMAT, Entry, padding
 from .walk import Node
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How an archive is written; with the tree, this fixes its bytes (threads do not)."""
 
     codec: ModuleType
@@ -131,11 +129,6 @@ class ArchiveWriter:
         self._spool.seek(0)
         for piece in iter(lambda: self._spool.read(BLOCK_SIZE), b""):
             take(piece)
-
-
-def embedded_header(size: int) -> bytes:
-    """The tar header of the embedded manifest: the same for all archives but for its size."""
-    return header(Entry(EMBEDDED_NAME, FILE, 0o600, 0, 0, "", "", 0, size))
 
 
 def read_back(stream: BinaryIO, head: bytes, blocks: BlockIndex, trailer: bytes) -> tuple:
