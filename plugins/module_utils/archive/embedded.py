@@ -7,13 +7,14 @@ from __future__ import annotations
 import hashlib
 import zlib
 from types import ModuleType
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import manifest
 from ._tarheader import embedded_header
 from .model import EMBEDDED_NAME, END_OF_TAR, RECORD, padding
+from .reader import BlockReader, DamagedBlock
 
 _MAX_PAX = 1 << 26
 
@@ -37,6 +38,30 @@ def find(path: str, codec: ModuleType) -> manifest.Manifest:
         spool.close()
         raise
     return found
+
+
+def difference(known: manifest.Manifest, reader: BlockReader) -> Optional[Tuple[Optional[int], str]]:
+    """What stands behind the last entry must be the embedded manifest, equal to the one beside, and the end of the tar:
+    (block to blame, what is wrong) where it is not."""
+    if known.kind != manifest.BESIDE:
+        return None  # it was read from there, and what follows it with it
+    reader.seek(known.closing["tar_bytes"])
+    head = embedded_header(known.embedded_bytes)
+    try:
+        sha = hashlib.sha256()
+        same = reader.read(len(head)) == head
+        for piece in reader.pieces(known.embedded_bytes):
+            sha.update(piece)
+        rest = reader.read(padding(known.embedded_bytes) + len(END_OF_TAR))
+    except DamagedBlock as error:
+        return error.number, str(error)
+    except EOFError:
+        return None, "the archive ends before it"
+    if not same or sha.hexdigest() != known.embedded_sha256:
+        return None, "it is not the same as the manifest beside the archive"
+    if rest.strip(b"\0") or reader.position != known.index.raw_end:
+        return None, "something stands behind it"
+    return None
 
 
 class _Tar:

@@ -12,6 +12,7 @@ Lines, in this order: a header, one an entry, one a block, a closing line. It st
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -46,22 +47,24 @@ class Manifest(NamedTuple):
     embedded_bytes: int
     spool: Optional[BinaryIO] = None
     kept: Optional[List[bytes]] = None
+    chunks: int = 0  # how many `parsed` can be asked for
 
     def entries(self) -> Iterator[Entry]:
         """All entries in archive order, or those that were `kept`. Raises UpkeepError `manifest_damaged`."""
         number = 0
         try:
-            for entry in _lines.checked(self._parsed()):
+            for entry in _lines.checked(self.parsed()):
                 number += 1
                 yield entry
         except UNUSABLE as error:
             raise damaged(self.path, f"entry {number + 1} cannot be used: {error}")
 
-    def _parsed(self) -> Iterator[Entry]:
+    def parsed(self, first: int = 0, last: Optional[int] = None) -> Iterator[Entry]:
+        """The entries in the chunks of lines from `first` up to `last`, their order unproven. Raises UNUSABLE."""
         if self.kept is not None:
             yield from _lines.parse_entries(b"".join(self.kept))
             return
-        for number, chunk in _chunks(self.path, self.spool):
+        for number, chunk in itertools.islice(_chunks(self.path, self.spool), first, last):
             if not _only_entries(chunk):
                 chunk = b"".join(line for _number, line in _split(number, chunk) if _is_entry(line))
             yield from _lines.parse_entries(chunk)
@@ -119,8 +122,9 @@ def prove(path: str) -> None:
 
 
 def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Manifest:
-    reading = _Reading()
+    reading, chunks = _Reading(), 0
     for number, chunk in _chunks(path, spool):
+        chunks += 1
         if wanted is not None:
             wanted.look(chunk)
         if reading.takes_entries and _only_entries(chunk):
@@ -138,7 +142,7 @@ def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Man
     kept.update(last)
     size = reading.tail + len(last)
     lines = wanted.found() if wanted is not None else None
-    return Manifest(path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines)
+    return Manifest(path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines, chunks)
 
 
 class _Reading:

@@ -18,11 +18,12 @@ from ._pool import usable_cpus
 from ._wanted import Wanted
 from .destination import Destination, write_error
 from .extract import Extractor
+from .findings import LIMIT, Findings
 from .manifest import damaged
 from .model import SCRATCH_MARKER, Entry, shown
 from .scratch import Scratch
 from .trees import Differences
-from .verify import LIMIT, Archive, Findings, open_archive, verify
+from .verify import Archive, open_archive, verify
 
 SCHEMA = "upkeep.restore/1"
 

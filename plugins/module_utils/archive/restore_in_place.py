@@ -19,10 +19,11 @@ from . import walk
 from ._pool import usable_cpus
 from ._wanted import Wanted
 from .destination import write_error
+from .findings import LIMIT, Findings
 from .model import shown
 from .restore_apply import Restorer, lost_at_the_end
 from .restore_plan import CREATE, OLDER, REPLACE, Plan, Planner, Rules, only_what_is_planned
-from .verify import LIMIT, Archive, Findings, open_archive, verify
+from .verify import Archive, open_archive, verify
 
 SCHEMA = "upkeep.restored/1"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

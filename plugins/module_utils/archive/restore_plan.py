@@ -15,11 +15,11 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from . import compare
 from ._tarheader import stored_size
 from .extract import Folders, enter
+from .findings import LIMIT
 from .manifest import Manifest
 from .metadata import from_stat
 from .model import BLOCK, CHARACTER, DIRECTORY, FILE, HARDLINK, SOCKET, STABLE, SYMLINK, Entry, shown
 from .scope import Selection
-from .verify import LIMIT
 from .walk import Node, describe_error
 
 CREATE, REPLACE = "create", "replace"

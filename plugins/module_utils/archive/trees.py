@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Set, Union
 
 from . import compare
+from .findings import LIMIT
 from .manifest import Manifest
 from .merge import merge
 from .metadata import Links
 from .model import FILE, SOCKET, Entry, raw, shown
 from .scope import Scope, Selection
-from .verify import LIMIT
 from .walk import Node, Walker
 
 

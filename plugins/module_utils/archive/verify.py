@@ -8,59 +8,21 @@ import hashlib
 import os
 import stat as stat_module
 from types import ModuleType
-from typing import Any, Callable, List, NamedTuple, Optional, Set
+from typing import Any, Callable, NamedTuple, Optional, Set
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from . import codecs, embedded, manifest
+from . import codecs, embedded, manifest, quick
 from ._pool import Pool
-from ._tarheader import embedded_header, header, span, stored_size
+from ._tarheader import header, span, stored_size
 from ._wanted import Wanted
 from .content import SparseHash, sha256_from_start
 from .destination import belongs, pending_manifest
+from .findings import Findings
 from .manifest import BESIDE, Manifest
-from .model import EMBEDDED_NAME, END_OF_TAR, FILE, SOCKET, STABLE, Entry, padding, shown
+from .model import EMBEDDED_NAME, FILE, Entry, padding, shown
 from .reader import BlockReader, DamagedBlock
 from .scope import Selection
-
-LIMIT = 1000  # names kept in a list; `counts` has the true numbers
-
-
-class Damage(NamedTuple):
-    """An entry that is not what was archived. `block` is None where no single block is to blame."""
-
-    path: bytes
-    block: Optional[int]
-    why: str
-
-
-class Findings:
-    """What a verification saw. `failures` are (error code, sentence), the first one first."""
-
-    def __init__(self) -> None:
-        self.archive_sha256: Optional[str] = None
-        self.total = self.expected = self.verified = 0
-        self.files_expected = self.files_verified = self.bytes_verified = 0
-        self.damaged = 0
-        self.damage: List[Damage] = []
-        self.damaged_paths: Set[bytes] = set()
-        self.damaged_blocks: List[int] = []
-        self.not_stable = 0
-        self.not_checked: List[dict] = []
-        self.failures: List[tuple] = []
-
-    def damaged_entry(self, path: bytes, block: Optional[int], why: str) -> None:
-        self.damaged += 1
-        self.damaged_paths.add(path)
-        if len(self.damage) < LIMIT:
-            self.damage.append(Damage(path, block, why))
-
-    def left_out(self, what: str, why: str) -> None:
-        if len(self.not_checked) < LIMIT:
-            self.not_checked.append({"what": what, "why": why})
-
-    def fail(self, code: str, message: str) -> None:
-        self.failures.append((code, message))
 
 
 class Archive(NamedTuple):
@@ -160,6 +122,11 @@ def verify(
     Without `whole_file` the archive file is not hashed: only the blocks that hold the selection are read.
     Raises UpkeepError `manifest_damaged`, and what the listener raises.
     """
+    doubt = ""
+    if selection.everything and listener is None and whole_file:
+        doubt = quick.prove(archive.path, archive.fd, archive.codec, archive.manifest, threads, findings)
+        if not doubt:
+            return
     hasher = Pool(1)
     try:
         whole = hasher.submit(sha256_from_start, archive.fd) if whole_file else None
@@ -169,7 +136,9 @@ def verify(
         try:
             _entries(archive.manifest, selection, reader, findings, listener)
             if wanted is None:
-                _tail(archive.manifest, reader, findings)
+                different = embedded.difference(archive.manifest, reader)
+                if different is not None:
+                    findings.damaged_entry(EMBEDDED_NAME, *different)
             reader.drain()
             _stream_hashes(archive, reader, findings, wanted is None)
         finally:
@@ -178,6 +147,9 @@ def verify(
     finally:
         hasher.close()
     _judge(archive, reader, findings)
+    if doubt and doubt != quick.CANNOT_TELL and not findings.failures:
+        why = f"a first reading found that {doubt}, a second one nothing: suspect the disk or the memory"
+        findings.fail("archive_damaged", f"{archive.path} does not read the same twice: {why}.")
 
 
 def _stored(known: Manifest) -> Any:
@@ -214,29 +186,17 @@ def _entries(known: Manifest, selection: Selection, reader: BlockReader, finding
     for entry, head, _end in _stored(known):
         wanted = entry in selection
         if entry.offset is None:
-            if entry.type != SOCKET and wanted:
-                findings.not_stable += 1
-                findings.left_out(
-                    shown(entry.path), f"it was {entry.state} during the backup: it is not in the archive"
-                )
+            if wanted:
+                findings.not_stored(entry)
             continue
-        findings.total += 1
         if not wanted and not selection.needs(entry):
+            findings.total += 1
             continue
-        is_file = entry.type in ("file", "hardlink")
-        if wanted:
-            findings.expected += 1
-            findings.files_expected += is_file
-        if entry.state != STABLE:
-            findings.not_stable += 1
-            findings.left_out(f"{shown(entry.path)}: what it should be", f"it was {entry.state} during the backup")
+        findings.met(entry, wanted)
         if not _one(entry, head, known, selection, leaders, reader, findings, listener):
             continue
-        findings.bytes_verified += entry.size
-        if wanted:
-            findings.verified += 1
-            findings.files_verified += is_file
-        else:
+        findings.intact(entry, wanted)
+        if not wanted:
             leaders.add(entry.path)
     if selection.missing:
         names = ", ".join(shown(path) for path in selection.missing[:3])
@@ -312,28 +272,6 @@ def _content(entry: Entry, reader: BlockReader, target: Any) -> str:
     if reader.read(padding(size)).strip(b"\0"):
         return "something stands in the padding behind it"
     return ""
-
-
-def _tail(known: Manifest, reader: BlockReader, findings: Findings) -> None:
-    """What stands behind the last entry: the embedded manifest, equal to the one beside, and the end of the tar."""
-    if known.kind != BESIDE:
-        return  # it was read from there, and what follows it with it
-    reader.seek(known.closing["tar_bytes"])
-    head = embedded_header(known.embedded_bytes)
-    try:
-        sha = hashlib.sha256()
-        same = reader.read(len(head)) == head
-        for piece in reader.pieces(known.embedded_bytes):
-            sha.update(piece)
-        rest = reader.read(padding(known.embedded_bytes) + len(END_OF_TAR))
-        if not same or sha.hexdigest() != known.embedded_sha256:
-            findings.damaged_entry(EMBEDDED_NAME, None, "it is not the same as the manifest beside the archive")
-        elif rest.strip(b"\0") or reader.position != known.index.raw_end:
-            findings.damaged_entry(EMBEDDED_NAME, None, "something stands behind it")
-    except DamagedBlock as error:
-        findings.damaged_entry(EMBEDDED_NAME, error.number, str(error))
-    except EOFError:
-        findings.damaged_entry(EMBEDDED_NAME, None, "the archive ends before it")
 
 
 def _stream_hashes(archive: Archive, reader: BlockReader, findings: Findings, all_read: bool) -> None:
