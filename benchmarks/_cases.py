@@ -125,8 +125,8 @@ class Bench:
 
     def one_file(self) -> List[Case]:
         out = self.work / "one"
-        wanted = [f"{self.tree.path.name}/small.conf"]
-        command = self.ours("verify", archive=self.kept_archive("zst"), mode="extract", dest=str(out), paths=wanted)
+        wanted = [f"{self.tree.path.name}/{self.tree.one}"]
+        command = self.ours("restore", archive=self.kept_archive("zst"), dest=str(out), paths=wanted)
         return [Case(f"{self.name}: one file", "ours", command, f"rm -rf {out}; mkdir {out}")]
 
     def kept_archive(self, suffix: str) -> str:
@@ -173,9 +173,9 @@ def cases(benches: Dict[str, Bench]) -> Tuple[List[Case], List[Goal]]:
                 Goal("small: verify zst", extract, "wall_s", 1.0, pair),
                 Goal("small: verify zst", extract, "wall_s", 1.0, "restic restore --verify"),
             ]
-        if name == "large":
+        if name in ("small", "large"):
             found += bench.one_file()
-            goals.append(Goal("large: one file", "ours", "wall_s", 0.1))
+            goals.append(Goal(f"{name}: one file", "ours", "wall_s", 0.1))
     return found, goals
 
 

@@ -21,12 +21,14 @@ NAMES = ("small", "large", "few", "million")
 
 
 class Tree(NamedTuple):
-    """`files` regular files and how many bytes they hold; `entries` has folders and links too."""
+    """`files` regular files and how many bytes they hold; `entries` has folders and links too. `one` is a small file
+    in the middle of it."""
 
     path: Path
     files: int
     entries: int
     size: int
+    one: str = ""
 
 
 class Content:
@@ -52,7 +54,7 @@ class Content:
 
 def small_files(path: Path, content: Content, count: int, median: int = 4096) -> Tree:
     """`count` files of log-normal size (the mean is three times the median), ten a folder, a symlink for each 40."""
-    size = entries = 0
+    size, entries, one = 0, 0, ""
     for number in range(count):
         folder = path / f"part-{number // (_IN_A_FOLDER * 100):04}" / f"folder-{number // _IN_A_FOLDER % 100:02}"
         if number % _IN_A_FOLDER == 0:
@@ -60,11 +62,13 @@ def small_files(path: Path, content: Content, count: int, median: int = 4096) ->
             entries += 1
         data = content.slice(min(int(content.dice.lognormvariate(0, 1.5) * median), 4 << 20))
         (folder / f"file-{number:07}.conf").write_bytes(data)
+        if number == count // 2:
+            one = str((folder / f"file-{number:07}.conf").relative_to(path))
         if number % _LINK_EVERY == 0:
             (folder / f"link-{number:07}").symlink_to(f"file-{number:07}.conf")
             entries += 1
         size, entries = size + len(data), entries + 1
-    return Tree(path, count, entries + -(-count // (_IN_A_FOLDER * 100)) + 1, size)
+    return Tree(path, count, entries + -(-count // (_IN_A_FOLDER * 100)) + 1, size, one)
 
 
 def one_large(path: Path, content: Content, size: int) -> Tree:
@@ -75,7 +79,7 @@ def one_large(path: Path, content: Content, size: int) -> Tree:
         while left:
             left -= stream.write(content.slice(min(left, 1 << 20)))
     (path / "small.conf").write_bytes(content.slice(4096))
-    return Tree(path, 2, 3, size + 4096)
+    return Tree(path, 2, 3, size + 4096, "small.conf")
 
 
 def build(path: Path, names: List[str], files: int, large: int) -> Dict[str, Tree]:

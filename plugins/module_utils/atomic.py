@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
-import tempfile
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def make_folder(path: str) -> None:
@@ -27,7 +27,8 @@ def write_bytes(path: str, content: bytes, mode: int = 0o600) -> None:
     """Put `content` at `path` atomically, making the folder (0700) if need be. OSError: then nothing changed."""
     folder = os.path.dirname(path) or "."
     make_folder(folder)
-    handle, temporary = tempfile.mkstemp(prefix=".upkeep-tmp-", dir=folder)
+    temporary = os.path.join(folder, f".upkeep-tmp-{os.urandom(8).hex()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
@@ -40,6 +41,19 @@ def write_bytes(path: str, content: bytes, mode: int = 0o600) -> None:
             os.unlink(temporary)
         raise
     sync_folder(folder)
+
+
+def nameless(folder: str) -> BinaryIO:
+    """An empty file in `folder` that has no name and is gone when it is closed, or the process killed. OSError."""
+    try:
+        handle = os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
+            raise
+        path = os.path.join(folder, f".upkeep-tmp-{os.urandom(8).hex()}")  # NFS, FUSE and others have no such files
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        os.unlink(path)
+    return os.fdopen(handle, "w+b")
 
 
 def write_text(path: str, content: str, mode: int = 0o600) -> None:

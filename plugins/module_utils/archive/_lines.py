@@ -82,9 +82,19 @@ def parse_block(line: bytes) -> Block:
     return block
 
 
-def parse_entry(line: bytes) -> Entry:
-    """ValueError, KeyError or TypeError when it is none, or when its path could lead anywhere but below a folder."""
-    d = json.loads(line)
+def parse_entries(lines: bytes) -> Iterator[Entry]:
+    """The entries of whole lines. ValueError, KeyError or TypeError at the first that is none, or whose path could lead
+    anywhere but below a folder."""
+    try:  # all at once, which takes half the time
+        documents = json.loads(b"[" + lines[:-1].replace(b"\n", b",") + b"]")
+    except (ValueError, RecursionError):
+        documents = []
+    if len(documents) != lines.count(b"\n"):  # one by one: the first that is none is named
+        documents = map(json.loads, lines.split(b"\n")[:-1])
+    return map(_entry, documents)
+
+
+def _entry(d: Dict[str, Any]) -> Entry:
     entry = Entry(
         _path(d["path"]), d["type"], int(d["mode"], 8), d["uid"], d["gid"], d["user"], d["group"], d["mtime_ns"],
         d["size"], None, None, None, {}, None, d.get("sha256"), d.get("offset"), d["state"],

@@ -8,9 +8,16 @@ small tree.
 
 from __future__ import annotations
 
+import os
 import threading
 from queue import SimpleQueue
 from typing import Any, Callable, List, Optional
+
+MAX_THREADS = 16  # more would hold more blocks in memory than the promised 96 MiB allow
+
+
+def usable_cpus() -> int:
+    return min(len(os.sched_getaffinity(0)), MAX_THREADS)
 
 
 class Pending:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import List, Optional, Tuple
 
 from . import _acl
-from .model import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, padding
+from .model import BLOCK, CHARACTER, DIRECTORY, EMBEDDED_NAME, FIFO, FILE, HARDLINK, SYMLINK, Entry, padding
 
 _TYPEFLAG = {FILE: b"0", HARDLINK: b"1", SYMLINK: b"2", CHARACTER: b"3", BLOCK: b"4", DIRECTORY: b"5", FIFO: b"6"}
 _MAX_ID = 0o7777777
@@ -87,6 +87,11 @@ def _records(entry: Entry, name: bytes, link: bytes, user: bytes, group: bytes, 
         records.append((b"GNU.sparse.name", entry.path))
         records.append((b"GNU.sparse.realsize", b"%d" % entry.size))
     return records
+
+
+def embedded_header(size: int) -> bytes:
+    """The tar header of the embedded manifest: the same for all archives but for its size."""
+    return header(Entry(EMBEDDED_NAME, FILE, 0o600, 0, 0, "", "", 0, size))
 
 
 @lru_cache(maxsize=1024)

@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 import time
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
 from . import cache, codecs, previous, walk
+from ._pool import usable_cpus
 from .destination import Destination, pending_manifest, write_error
 from .manifest import SCHEMA as MANIFEST_SCHEMA
 from .manifest import prove
@@ -23,19 +23,17 @@ from .previous import Previous
 from .writer import ArchiveWriter, Settings
 
 SCHEMA = "upkeep.backup/1"
-MAX_THREADS = 16  # more would hold more blocks in memory than the promised 96 MiB allow
 MAX_LISTED = 1000
 
 
-@dataclass
-class Request:
+class Request(NamedTuple):
     """The parameters of `backup_archive`, as its documentation describes them."""
 
     name: str
-    paths: List[str]
+    paths: Sequence[str]
     dest: str
     root: Optional[str] = None
-    exclude: Tuple[str, ...] = ()
+    exclude: Sequence[str] = ()
     compression: str = "auto"
     level: Optional[int] = None
     threads: Optional[int] = None
@@ -61,10 +59,6 @@ def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, 
         return this.go(check)
     except OSError as error:
         raise write_error(error, this.dest.archive)
-
-
-def usable_cpus() -> int:
-    return min(len(os.sched_getaffinity(0)), MAX_THREADS)
 
 
 class _Run:
@@ -267,7 +261,7 @@ class _Run:
         }  # fmt: skip
 
     def _tool(self) -> Dict[str, str]:
-        return {"collection": VERSION, "python": platform.python_version(), "compressor": self.codec.library()}
+        return {"collection": VERSION, "python": sys.version.split()[0], "compressor": self.codec.library()}
 
     def _walker(self) -> walk.Walker:
         avoid_folders, avoid_names = frozenset(), {}

@@ -13,10 +13,11 @@ import contextlib
 import os
 import stat
 import struct
-import tempfile
 import time
 from array import array
 from typing import BinaryIO, Callable, Dict, Iterator, List, Optional, Set, Tuple
+
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 
 from .model import order
 
@@ -86,7 +87,7 @@ class Recorder:
 def recording(folder: str) -> Iterator[Recorder]:
     """A recorder over a nameless file in `folder`."""
     try:
-        stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed below, where a full disk must not matter
+        stream = atomic.nameless(folder)  # closed below, where a full disk must not matter
     except OSError as error:
         yield Recorder(None, error)
         return

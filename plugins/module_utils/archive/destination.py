@@ -13,8 +13,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from dataclasses import dataclass
-from typing import BinaryIO, Callable, Iterator, List
+from typing import BinaryIO, Callable, Iterator, List, NamedTuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.atomic import make_folder, sync_folder
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -45,8 +44,7 @@ def write_error(error: OSError, where: str) -> UpkeepError:
     return UpkeepError("io_error", f"An error while writing {where}: {what}; nothing was replaced.", path=where)
 
 
-@dataclass
-class Destination:
+class Destination(NamedTuple):
     """The archive's final path, and everything beside it that belongs to it."""
 
     archive: str

@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zlib
 from types import ModuleType
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import manifest
+from ._tarheader import embedded_header
 from .model import EMBEDDED_NAME, END_OF_TAR, RECORD, padding
-from .writer import embedded_header
+from .reader import BlockReader, DamagedBlock
 
 _MAX_PAX = 1 << 26
 
@@ -38,6 +38,30 @@ def find(path: str, codec: ModuleType) -> manifest.Manifest:
         spool.close()
         raise
     return found
+
+
+def difference(known: manifest.Manifest, reader: BlockReader) -> Optional[Tuple[Optional[int], str]]:
+    """What stands behind the last entry must be the embedded manifest, equal to the one beside, and the end of the tar:
+    (block to blame, what is wrong) where it is not."""
+    if known.kind != manifest.BESIDE:
+        return None  # it was read from there, and what follows it with it
+    reader.seek(known.closing["tar_bytes"])
+    head = embedded_header(known.embedded_bytes)
+    try:
+        sha = hashlib.sha256()
+        same = reader.read(len(head)) == head
+        for piece in reader.pieces(known.embedded_bytes):
+            sha.update(piece)
+        rest = reader.read(padding(known.embedded_bytes) + len(END_OF_TAR))
+    except DamagedBlock as error:
+        return error.number, str(error)
+    except EOFError:
+        return None, "the archive ends before it"
+    if not same or sha.hexdigest() != known.embedded_sha256:
+        return None, "it is not the same as the manifest beside the archive"
+    if rest.strip(b"\0") or reader.position != known.index.raw_end:
+        return None, "something stands behind it"
+    return None
 
 
 class _Tar:
@@ -90,6 +114,8 @@ def _spool(tar: _Tar) -> Tuple[Any, str, int]:
             pass
     if head != embedded_header(size):
         raise ValueError("the header of its manifest is damaged")
+    import tempfile  # pylint: disable=import-outside-toplevel  # rare: the manifest beside the archive is missing
+
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - the manifest keeps it
     for piece in tar.parts(size):
         spool.write(piece)

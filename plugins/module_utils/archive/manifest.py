@@ -11,16 +11,15 @@ Lines, in this order: a header, one an entry, one a block, a closing line. It st
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import itertools
 import json
-import zlib
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Dict, Iterator, Optional
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import _lines, gz
+from ._wanted import Wanted
 from .blocks import BlockIndex
 from .model import BLOCK_SIZE, FORMAT, Entry, whole
 
@@ -32,11 +31,11 @@ UNUSABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, Recu
 _CLOSING_KEYS = ("entries", "files", "input_bytes", "tar_bytes", "tar_sha256", "lines_sha256")
 
 
-@dataclass
-class Manifest:
+class Manifest(NamedTuple):
     """A manifest that was read to its end once and found whole; `entries()` reads its entries (again).
 
-    `embedded_sha256` and `embedded_bytes` are what the embedded copy must be, rebuilt from the lines read.
+    `embedded_sha256` and `embedded_bytes` are what the embedded copy must be, rebuilt from the lines read. `kept` are
+    the lines of the few entries that were asked for, where that is so: the others are proven whole, but not parsed.
     """
 
     path: str
@@ -47,17 +46,25 @@ class Manifest:
     embedded_sha256: str
     embedded_bytes: int
     spool: Optional[BinaryIO] = None
+    kept: Optional[List[bytes]] = None
+    chunks: int = 0  # how many `parsed` can be asked for
 
     def entries(self) -> Iterator[Entry]:
-        """All entries in archive order. Raises UpkeepError `manifest_damaged`."""
-        lines = _numbered(self.path, self.spool)
+        """All entries in archive order, or those that were `kept`. Raises UpkeepError `manifest_damaged`."""
         number = 0
         try:
-            for entry in _lines.checked(_lines.parse_entry(line) for number, line in lines if _is_entry(line)):
+            for entry in _lines.checked(self.parsed()):
                 number += 1
                 yield entry
         except UNUSABLE as error:
             raise damaged(self.path, f"entry {number + 1} cannot be used: {error}")
+
+    def parsed(self, first: int = 0, last: Optional[int] = None) -> Iterator[Entry]:
+        """The entries in the chunks of lines from `first` up to `last`, their order unproven. Raises UNUSABLE."""
+        if self.kept is not None:
+            yield from _lines.parse_entries(b"".join(self.kept))
+            return
+        yield from _entries_of(itertools.islice(_chunks(self.path, self.spool), first, last))
 
     @property
     def complete(self) -> bool:
@@ -76,13 +83,14 @@ def damaged(path: str, why: str) -> UpkeepError:
     return UpkeepError("manifest_damaged", f"The manifest {path} cannot be used: {why}.", manifest=path)
 
 
-def load(path: str, spool: Optional[BinaryIO] = None) -> Manifest:
+def load(path: str, spool: Optional[BinaryIO] = None, wanted: Optional[Wanted] = None) -> Manifest:
     """Read a manifest once, to the end: the gzipped one at `path`, or an embedded one from the file `spool`.
 
+    With `wanted`, only those entries are kept for `entries()`, unless they are too many to hold in memory.
     Raises UpkeepError `manifest_missing` or `manifest_damaged`.
     """
     try:
-        return _load(path, spool)
+        return _load(path, spool, wanted)
     except FileNotFoundError:
         raise UpkeepError("manifest_missing", f"There is no manifest {path}.", manifest=path)
     except UNUSABLE as error:
@@ -94,56 +102,54 @@ def load(path: str, spool: Optional[BinaryIO] = None) -> Manifest:
 def backup_of(path: str) -> str:
     """The name of the backup that the manifest at `path` is of, from its first line. Raises like `load`."""
     try:
-        return next((_header(line)["backup"] for _number, line in _numbered(path, None)), "")
+        for number, chunk in _chunks(path, None):
+            return _header(next(_split(number, chunk))[1])["backup"]
+        return ""
     except UNUSABLE as error:
         raise damaged(path, str(error) or type(error).__name__)
 
 
 def prove(path: str) -> None:
-    """Read a new manifest back, every entry of it. UpkeepError `io_error`: an archive with it could not be verified."""
+    """Read a new manifest back whose entries were proven before. UpkeepError `io_error`: nothing could be verified."""
     try:
-        for _entry in load(path).entries():
-            pass
+        load(path)
     except UpkeepError as error:
-        raise UpkeepError("io_error", f"The new manifest cannot be read back; nothing was replaced. {error.message}")
+        raise _unprovable(error.message)
 
 
-def _load(path: str, spool: Optional[BinaryIO]) -> Manifest:
-    header: Dict[str, Any] = {}
-    closing: Dict[str, Any] = {}
-    index = BlockIndex(0)
-    sha, size, entries, tail = hashlib.sha256(), 0, 0, 0
-    kept = None  # the hash of the lines that the embedded copy has too
-    for number, line in _numbered(path, spool):
-        if closing:
-            raise ValueError(f"line {number}: something stands behind the closing line")
-        if number == 1:
-            header = _header(line)
-            index = BlockIndex(header["start"])
-        elif _is_entry(line):
-            entries += 1
-            if len(index):
-                raise ValueError(f"line {number}: an entry behind the blocks")
-        elif line.startswith(_lines.BLOCK_START):
-            block = _lines.parse_block(line)
-            if kept is None and _lines.holds_manifest(line):
-                kept, tail = sha.copy(), size
-            at_end = (len(index), index.raw_end, index.stored_end)
-            if (block.number, block.offset, block.at) != at_end or not 0 < block.size <= BLOCK_SIZE:
-                raise ValueError(f"line {number}: block {block.number} does not follow the one before")
-            index.append(block.size, block.stored, block.crc32)
-        elif line.startswith(_lines.END_START):
-            closing = _closing(line)
-            kept, tail = (sha.copy(), size) if kept is None else (kept, tail)
-            if closing["entries"] != entries:
-                raise ValueError("it lists {} entries and says {}".format(entries, closing["entries"]))
-            if closing["lines_sha256"] != kept.hexdigest():
-                raise ValueError("its lines are not those that its closing line has the hash of")
-            continue
+def prove_entries(spool: BinaryIO) -> None:
+    """Read the entries of a manifest to be back from its `spool`, every one of them. UpkeepError `io_error`."""
+    number = 0
+    try:
+        for _entry in _lines.checked(_entries_of(_chunks("", spool))):
+            number += 1
+    except UNUSABLE as error:
+        raise _unprovable(f"Entry {number + 1} cannot be used: {error}.")
+
+
+def _entries_of(chunks: Iterable[Tuple[int, bytes]]) -> Iterator[Entry]:
+    for number, chunk in chunks:
+        if not _only_entries(chunk):
+            chunk = b"".join(line for _number, line in _split(number, chunk) if _is_entry(line))
+        yield from _lines.parse_entries(chunk)
+
+
+def _unprovable(why: str) -> UpkeepError:
+    return UpkeepError("io_error", f"The new manifest cannot be read back; nothing was replaced. {why}")
+
+
+def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Manifest:
+    reading, chunks = _Reading(), 0
+    for number, chunk in _chunks(path, spool):
+        chunks += 1
+        if wanted is not None:
+            wanted.look(chunk)
+        if reading.takes_entries and _only_entries(chunk):
+            reading.take_entries(chunk)
         else:
-            raise ValueError(f"line {number} is none of a manifest")
-        sha.update(line)
-        size += len(line)
+            for line_number, line in _split(number, chunk):
+                reading.take(line_number, line)
+    closing, kept = reading.closing, reading.kept
     if not closing:
         raise ValueError("it is cut short: its closing line is missing")
     kind = EMBEDDED if spool else BESIDE
@@ -151,7 +157,68 @@ def _load(path: str, spool: Optional[BinaryIO]) -> Manifest:
         raise ValueError("it is the {} copy where the {} one belongs".format(closing["end"], kind))
     last = closing_line(EMBEDDED, closing)
     kept.update(last)
-    return Manifest(path, kind, header, closing, index, kept.hexdigest(), tail + len(last), spool)
+    size = reading.tail + len(last)
+    lines = wanted.found() if wanted is not None else None
+    return Manifest(path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines, chunks)
+
+
+class _Reading:
+    """The lines as they come; ValueError for one that does not belong where it is."""
+
+    def __init__(self) -> None:
+        self.header: Dict[str, Any] = {}
+        self.closing: Dict[str, Any] = {}
+        self.index = BlockIndex(0)
+        self.tail = 0  # bytes of the lines that the embedded copy has too
+        self.kept: Any = None  # and their hash
+        self._sha, self._size, self._entries = hashlib.sha256(), 0, 0
+
+    @property
+    def takes_entries(self) -> bool:
+        return bool(self.header) and not self.closing and not len(self.index)
+
+    def take_entries(self, chunk: bytes) -> None:
+        self._entries += chunk.count(b"\n")
+        self._sha.update(chunk)
+        self._size += len(chunk)
+
+    def take(self, number: int, line: bytes) -> None:
+        if self.closing:
+            raise ValueError(f"line {number}: something stands behind the closing line")
+        if number == 1:
+            self.header = _header(line)
+            self.index = BlockIndex(self.header["start"])
+        elif _is_entry(line):
+            if len(self.index):
+                raise ValueError(f"line {number}: an entry behind the blocks")
+            self._entries += 1
+        elif line.startswith(_lines.BLOCK_START):
+            self._block(number, line)
+        elif line.startswith(_lines.END_START):
+            self._end(line)
+            return
+        else:
+            raise ValueError(f"line {number} is none of a manifest")
+        self._sha.update(line)
+        self._size += len(line)
+
+    def _block(self, number: int, line: bytes) -> None:
+        block, index = _lines.parse_block(line), self.index
+        if self.kept is None and _lines.holds_manifest(line):
+            self.kept, self.tail = self._sha.copy(), self._size
+        at_end = (len(index), index.raw_end, index.stored_end)
+        if (block.number, block.offset, block.at) != at_end or not 0 < block.size <= BLOCK_SIZE:
+            raise ValueError(f"line {number}: block {block.number} does not follow the one before")
+        index.append(block.size, block.stored, block.crc32)
+
+    def _end(self, line: bytes) -> None:
+        closing = self.closing = _closing(line)
+        if self.kept is None:
+            self.kept, self.tail = self._sha.copy(), self._size
+        if closing["entries"] != self._entries:
+            raise ValueError("it lists {} entries and says {}".format(self._entries, closing["entries"]))
+        if closing["lines_sha256"] != self.kept.hexdigest():
+            raise ValueError("its lines are not those that its closing line has the hash of")
 
 
 def _header(line: bytes) -> Dict[str, Any]:
@@ -183,30 +250,48 @@ def _is_entry(line: bytes) -> bool:
     return line.startswith(_lines.ENTRY_START)
 
 
-def _numbered(path: str, spool: Optional[BinaryIO]) -> Iterator[tuple]:
-    """(number, line) from 1. ValueError when it is no gzip, damaged, cut short, or a line has no end."""
-    try:
-        if spool is not None:
-            spool.seek(0)
-            yield from _split(spool)
-            return
-        with open(path, "rb") as stored:  # noqa: PTH123 - a stream, not a path object
-            if stored.read(10) != gz.header():
-                raise ValueError("it is not a manifest's gzip file")
-            stored.seek(0)
-            with gzip.GzipFile(fileobj=stored) as lines:
-                yield from _split(lines)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"it does not unpack ({error})")
+def _only_entries(chunk: bytes) -> bool:
+    return chunk.startswith(_lines.ENTRY_START) and chunk.count(b"\n" + _lines.ENTRY_START) + 1 == chunk.count(b"\n")
 
 
-def _split(lines: Any) -> Iterator[tuple]:
-    number = 0
-    while True:
-        line = lines.readline(MAX_LINE)
-        if not line:
-            return
-        number += 1
-        if not line.endswith(b"\n"):
-            raise ValueError(f"line {number} is cut short")
-        yield number, line
+def _chunks(path: str, spool: Optional[BinaryIO]) -> Iterator[Tuple[int, bytes]]:
+    """(number of the first line, whole lines), about a mebibyte at once, lines counted from 1.
+
+    ValueError when it is no gzip, damaged, cut short, or a line has no end.
+    """
+    number, begun = 1, b""
+    for piece in _pieces(path, spool):
+        cut = piece.rfind(b"\n") + 1
+        chunk, begun = (begun + piece[:cut], piece[cut:]) if cut else (b"", begun + piece)
+        if len(chunk) > MAX_LINE:
+            for line_number, line in _split(number, chunk):
+                if len(line) > MAX_LINE:
+                    raise ValueError(f"line {line_number} is cut short")
+        if chunk:
+            yield number, chunk
+            number += chunk.count(b"\n")
+        if len(begun) > MAX_LINE:
+            break
+    if begun:
+        raise ValueError(f"line {number} is cut short")
+
+
+def _pieces(path: str, spool: Optional[BinaryIO]) -> Iterator[bytes]:
+    if spool is not None:
+        spool.seek(0)
+        yield from iter(lambda: spool.read(BLOCK_SIZE), b"")
+        return
+    with open(path, "rb") as stored:  # noqa: PTH123 - a stream, not a path object
+        try:
+            yield from gz.stream(stored)
+        except ValueError as error:
+            raise ValueError(f"it does not unpack ({error})")
+
+
+def _split(number: int, chunk: bytes) -> Iterator[Tuple[int, bytes]]:
+    """(number, line) of each line of a chunk."""
+    start = 0
+    while start < len(chunk):
+        end = chunk.index(b"\n", start) + 1
+        yield number, chunk[start:end]
+        start, number = end, number + 1

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
 FORMAT = 2  # of archive and manifest together; 1 gave every time below a second a pax header
@@ -22,7 +21,6 @@ EVIDENCE_MARKER = b".upkeep-evidence"  # a folder that holds this file is eviden
 SCRATCH_MARKER = b".upkeep-restore"  # a folder that holds this file is a restore's scratch folder: never either
 
 
-@dataclass
 class Entry:
     """One path as it was archived.
 
@@ -32,24 +30,70 @@ class Entry:
     `offset` is where the entry's first header lies in the tar stream; None when nothing of it was stored.
     """
 
-    path: bytes
-    type: str
-    mode: int
-    uid: int
-    gid: int
-    user: str
-    group: str
-    mtime_ns: int
-    size: int = 0
-    link: Optional[bytes] = None
-    leader: Optional[bytes] = None
-    rdev: Optional[Tuple[int, int]] = None
-    xattrs: Dict[str, bytes] = field(default_factory=dict)
-    sparse: Optional[List[Tuple[int, int]]] = None
-    sha256: Optional[str] = None
-    offset: Optional[int] = None
-    state: str = STABLE
-    sha256_of: Optional[str] = None
+    __slots__ = (
+        "gid",
+        "group",
+        "leader",
+        "link",
+        "mode",
+        "mtime_ns",
+        "offset",
+        "path",
+        "rdev",
+        "sha256",
+        "sha256_of",
+        "size",
+        "sparse",
+        "state",
+        "type",
+        "uid",
+        "user",
+        "xattrs",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        path: bytes,
+        type: str,
+        mode: int,
+        uid: int,
+        gid: int,
+        user: str,
+        group: str,
+        mtime_ns: int,
+        size: int = 0,
+        link: Optional[bytes] = None,
+        leader: Optional[bytes] = None,
+        rdev: Optional[Tuple[int, int]] = None,
+        xattrs: Optional[Dict[str, bytes]] = None,
+        sparse: Optional[List[Tuple[int, int]]] = None,
+        sha256: Optional[str] = None,
+        offset: Optional[int] = None,
+        state: str = STABLE,
+        sha256_of: Optional[str] = None,
+    ) -> None:
+        self.path = path
+        self.type = type
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.user = user
+        self.group = group
+        self.mtime_ns = mtime_ns
+        self.size = size
+        self.link = link
+        self.leader = leader
+        self.rdev = rdev
+        self.xattrs: Dict[str, bytes] = {} if xattrs is None else xattrs
+        self.sparse = sparse
+        self.sha256 = sha256
+        self.offset = offset
+        self.state = state
+        self.sha256_of = sha256_of
+
+    def but(self, **fields: Any) -> Entry:
+        """A copy with other values in these fields."""
+        return Entry(**{**{name: getattr(self, name) for name in self.__slots__}, **fields})
 
 
 def text(name: bytes) -> str:

@@ -5,15 +5,11 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, state
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -30,8 +26,7 @@ SCHEMA = "upkeep.archive_cache/1"
 ADDED, CHANGED, REMOVED = "+", "~", "-"
 
 
-@dataclass
-class Previous:
+class Previous(NamedTuple):
     """A usable last backup: what it reported, its manifest's path, and the cache's records where they are usable."""
 
     document: Dict[str, Any]
@@ -143,6 +138,10 @@ def remember(
     record_path, cache_path = paths_for(dest, name)
     state.ensure("cache")
     recorder.stream.seek(0)
+    import glob  # pylint: disable=import-outside-toplevel  # only behind a written backup
+    import shutil  # pylint: disable=import-outside-toplevel
+    import tempfile  # pylint: disable=import-outside-toplevel
+
     for left in glob.glob(glob.escape(cache_path) + ".*.tmp"):  # of a killed run: under the lock there is no other
         os.unlink(left)
     fd, temporary = tempfile.mkstemp(".tmp", os.path.basename(cache_path) + ".", os.path.dirname(cache_path))

@@ -8,12 +8,12 @@ import hashlib
 import os
 import zlib
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, Deque, Dict, Iterator, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
+from ._pool import Pending, Pool
 from ._tarheader import header, stored_size
 from .blocks import Block, BlockIndex
 from .model import FILE, HARDLINK, Entry, shown
@@ -54,10 +54,10 @@ class BlockReader:
         self.damaged: Dict[int, DamagedBlock] = {}
         self._fd, self._codec, self._index = fd, codec, index
         self._numbers = iter(n for n in range(len(index)) if wanted is None or wanted[n])
-        self._queue: Deque[Tuple[int, Future]] = deque()
-        self._pool = ThreadPoolExecutor(threads)
-        self._hasher = ThreadPoolExecutor(1)
-        self._hashed: Deque[Future] = deque()
+        self._queue: Deque[Tuple[int, Pending]] = deque()
+        self._pool = Pool(threads)
+        self._hasher = Pool(1)
+        self._hashed: Deque[Pending] = deque()
         self._sha = hashlib.sha256()
         self._whole = wanted is None  # is the hash still one of the whole stream?
         self._hash_at: Dict[int, Any] = {}
@@ -106,10 +106,8 @@ class BlockReader:
             self._next()
 
     def close(self) -> None:
-        for _number, pending in self._queue:
-            pending.cancel()
-        self._pool.shutdown()
-        self._hasher.shutdown()
+        self._pool.close()
+        self._hasher.close()
 
     def _load(self) -> None:
         number = self._index.holding(self.position)

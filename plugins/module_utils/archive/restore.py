@@ -6,47 +6,45 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import checks as commands
 from . import scope as scopes
 from . import trees, walk
-from .backup import usable_cpus
+from ._pool import usable_cpus
+from ._wanted import Wanted
 from .destination import Destination, write_error
 from .extract import Extractor
+from .findings import LIMIT, Findings
 from .manifest import damaged
 from .model import SCRATCH_MARKER, Entry, shown
 from .scratch import Scratch
 from .trees import Differences
-from .verify import LIMIT, Archive, Findings, open_archive, verify
+from .verify import Archive, open_archive, verify
 
 SCHEMA = "upkeep.restore/1"
 
 
-@dataclass
-class Request:
+class Request(NamedTuple):
     """The parameters of `restore_verify`, as its documentation describes them."""
 
     archive: str
     manifest: Optional[str] = None
     mode: str = "stream"
     dest: Optional[str] = None
-    paths: List[str] = field(default_factory=list)
+    paths: Sequence[str] = ()
     sample: Optional[Dict[str, Any]] = None
     compare: str = "manifest"
-    checks: List[Any] = field(default_factory=list)
+    checks: Sequence[Any] = ()
     keep: bool = False
     devices: bool = False
     threads: Optional[int] = None
 
 
-@dataclass
-class Result:
+class Result(NamedTuple):
     """`document` is upkeep.restore/1 without what the controller adds; `failure` is set when its status is failed."""
 
     document: Dict[str, Any]
@@ -80,7 +78,7 @@ class _Test:
         self.request, self.check = request, check
         self.scope = scopes.parse(request.paths, request.sample)
         self.selection = scopes.Selection(self.scope)
-        self.commands = commands.parse(request.checks)
+        self.commands = _parsed(request.checks)
         self.path = os.path.abspath(request.archive)
         self.findings, self.details = Findings(), {}
         self.archive: Optional[Archive] = None
@@ -98,7 +96,8 @@ class _Test:
             raise UpkeepError("bad_parameter", "checks: they need mode extract, to run in its dest.", option="checks")
 
     def go(self) -> None:
-        self.archive = open_archive(self.path, self.request.manifest, self.findings)
+        wanted = Wanted(self.scope.paths) if self.scope.paths else None
+        self.archive = open_archive(self.path, self.request.manifest, self.findings, wanted)
         if self.request.compare == "live" and "parameters" not in self.archive.manifest.closing:
             message = "compare: live needs the manifest beside the archive, which says where the paths were."
             raise UpkeepError("manifest_missing", message)
@@ -147,7 +146,7 @@ class _Test:
             except OSError as error:
                 raise write_error(error, scratch.path)
             self._compare_extracted(extractor, scratch, fd)
-            self.check_results = [commands.run(check, scratch.path) for check in self.commands]
+            self.check_results = _run(self.commands, scratch.path)
         finally:
             self.kept = self.request.keep
             if not self.request.keep:
@@ -316,3 +315,19 @@ class _Test:
             "duration_ms": int((time.monotonic() - self.clock) * 1000),
             "tool": {"collection": VERSION},
         }
+
+
+def _parsed(checks: Sequence[Any]) -> List[Dict[str, Any]]:
+    if not checks:
+        return []
+    from . import checks as commands  # pylint: disable=import-outside-toplevel  # brings subprocess, often for nothing
+
+    return commands.parse(list(checks))
+
+
+def _run(checks: List[Dict[str, Any]], folder: str) -> List[Dict[str, Any]]:
+    if not checks:
+        return []
+    from . import checks as commands  # pylint: disable=import-outside-toplevel
+
+    return [commands.run(check, folder) for check in checks]

@@ -13,7 +13,6 @@ import contextlib
 import errno
 import os
 import stat as stat_module
-from dataclasses import replace
 from typing import Any, Dict, Iterable, Optional, Set, Tuple
 
 from . import scratch
@@ -56,7 +55,7 @@ class Restorer:
                 self._folder(entry, step)
                 return None
             name, _parent, stage = self._stage(entry)
-            file = stage.entry(replace(entry, path=name))
+            file = stage.entry(entry.but(path=name))
             if file is not None:
                 file.sync = step.action == REPLACE  # a good one goes only for what is on the disk
                 return _Building(self, entry, file)

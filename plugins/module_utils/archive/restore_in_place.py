@@ -7,8 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.atomic import make_folder
@@ -17,32 +16,32 @@ from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSI
 
 from . import scope as scopes
 from . import walk
-from .backup import usable_cpus
+from ._pool import usable_cpus
+from ._wanted import Wanted
 from .destination import write_error
+from .findings import LIMIT, Findings
 from .model import shown
 from .restore_apply import Restorer, lost_at_the_end
 from .restore_plan import CREATE, OLDER, REPLACE, Plan, Planner, Rules, only_what_is_planned
-from .verify import LIMIT, Archive, Findings, open_archive, verify
+from .verify import Archive, open_archive, verify
 
 SCHEMA = "upkeep.restored/1"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass
-class Request:
+class Request(NamedTuple):
     """The parameters of `backup_restore`, as its documentation describes them."""
 
     archive: str
     manifest: Optional[str] = None
-    paths: List[str] = field(default_factory=list)
+    paths: Sequence[str] = ()
     dest: Optional[str] = None
     overwrite: str = OLDER
     devices: bool = False
     require_free: int = 0
 
 
-@dataclass
-class Result:
+class Result(NamedTuple):
     """`document` is upkeep.restored/1; `failure` is set unless its status is ok (in check mode: where it is failed)."""
 
     document: Dict[str, Any]
@@ -72,7 +71,8 @@ class _Restore:
         self.broken: Optional[UpkeepError] = None
 
     def go(self) -> Result:
-        self.archive = open_archive(self.path, self.request.manifest, self.findings)
+        wanted = Wanted(_possible_names(self.request.paths)) if self.request.paths else None
+        self.archive = open_archive(self.path, self.request.manifest, self.findings, wanted)
         try:
             return self._restore(self.archive)
         except OSError as error:
@@ -86,6 +86,8 @@ class _Restore:
         self.in_place = place is not None and self.dest == _resolved(place)
         self.rules = Rules(self.request.overwrite, self.request.devices, self.in_place)
         scope = scopes.parse([_relative(path, place) for path in self.request.paths], None)
+        if b"." in scope.paths and archive.manifest.kept is not None:  # the folder that everything lies in was named
+            archive = self.archive = archive._replace(manifest=archive.manifest._replace(kept=None))
         selection = scopes.select(scope, archive.manifest.entries())
         if selection.missing:
             message = f"paths: the archive holds nothing of {walk.listed(selection.missing)}; nothing was restored."
@@ -260,6 +262,13 @@ def _relative(path: str, place: Optional[str]) -> str:
     """An absolute path as the archive's own name for it."""
     under_place = place is not None and place != "/" and (path + "/").startswith(place + "/")
     return path[len(place or "") :] or "." if under_place else path
+
+
+def _possible_names(paths: Iterable[str]) -> Iterator[bytes]:
+    """What these paths may be called in an archive of which it is not yet known what its names are relative to."""
+    for path in scopes.parse(list(paths), None).paths:
+        parts = path.split(b"/")
+        yield from (b"/".join(parts[start:]) for start in range(len(parts)))
 
 
 def _names(paths: Iterable[bytes]) -> List[str]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -16,11 +15,11 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from . import compare
 from ._tarheader import stored_size
 from .extract import Folders, enter
+from .findings import LIMIT
 from .manifest import Manifest
 from .metadata import from_stat
 from .model import BLOCK, CHARACTER, DIRECTORY, FILE, HARDLINK, SOCKET, STABLE, SYMLINK, Entry, shown
 from .scope import Selection
-from .verify import LIMIT
 from .walk import Node, describe_error
 
 CREATE, REPLACE = "create", "replace"
@@ -33,15 +32,13 @@ _ACL_AND_USERS = ("user.", "system.posix_acl_")
 _LABEL = "security.selinux"  # the host's policy gives one to every file, whether or not the archive knows of any
 
 
-@dataclass
-class Step:
+class Step(NamedTuple):
     """What to do with one path. `seen` is what lay there when that was decided, None for nothing (see `seen`)."""
 
     action: str
     seen: Optional[Seen] = None
 
 
-@dataclass
 class Plan:
     """Every path in scope is in `steps`, `refused`, or among the `unchanged` ones.
 
@@ -49,14 +46,15 @@ class Plan:
     does not bring back, {"what", "why"}; `unstored` counts what the archive does not hold as it should.
     """
 
-    steps: Dict[bytes, Step] = field(default_factory=dict)
-    refused: Dict[bytes, str] = field(default_factory=dict)
-    unchanged: int = 0
-    unchanged_names: List[str] = field(default_factory=list)
-    left: Set[bytes] = field(default_factory=set)  # folders that differ and stay as they are
-    diff: List[Tuple[str, str, str]] = field(default_factory=list)
-    apart: List[Dict[str, str]] = field(default_factory=list)
-    unstored: int = 0
+    def __init__(self) -> None:
+        self.steps: Dict[bytes, Step] = {}
+        self.refused: Dict[bytes, str] = {}
+        self.unchanged = 0
+        self.unchanged_names: List[str] = []
+        self.left: Set[bytes] = set()  # folders that differ and stay as they are
+        self.diff: List[Tuple[str, str, str]] = []
+        self.apart: List[Dict[str, str]] = []
+        self.unstored = 0
 
     def paths(self, action: str) -> Iterator[bytes]:
         return (path for path, step in self.steps.items() if step.action == action)
@@ -66,8 +64,7 @@ class Plan:
             self.apart.append({"what": what, "why": why})
 
 
-@dataclass
-class Rules:
+class Rules(NamedTuple):
     """`overwrite` is older, never or always; `own` says whether the top folder's own owner, mode and time count."""
 
     overwrite: str = OLDER
@@ -300,14 +297,12 @@ class Planner:
             room.largest = max(room.largest, stored_size(entry))
 
 
-@dataclass
 class _Room:
     """A file system: bytes free for us, and bytes to write (new files, and the largest that replaces another)."""
 
-    free: int
-    example: bytes
-    new: int = 0
-    largest: int = 0
+    def __init__(self, free: int, example: bytes) -> None:
+        self.free, self.example = free, example
+        self.new = self.largest = 0
 
 
 def seen(info: os.stat_result) -> Seen:
@@ -354,12 +349,13 @@ def only_what_is_planned(selection: Selection, steps: Iterable[bytes]) -> Select
     """The selection narrowed to these paths, for reading no more blocks than they need."""
     wanted = set(steps)
     stand_ins = {leader: name for leader, name in selection.stand_ins.items() if name in wanted}
-    return _Planned(selection.scope, stand_ins, selection.names & wanted, [], wanted)
+    planned = _Planned(selection.scope)
+    planned.stand_ins, planned.names, planned.wanted = stand_ins, selection.names & wanted, wanted
+    return planned
 
 
-@dataclass
 class _Planned(Selection):
-    wanted: Set[bytes] = field(default_factory=set)
+    wanted: Set[bytes]
 
     @property
     def everything(self) -> bool:

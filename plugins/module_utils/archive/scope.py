@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -13,12 +12,11 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from .model import Entry, raw, shown, whole
 
 
-@dataclass
 class Scope:
     """`paths` (archive names; each with all below it) and `sample` (part, of): both must hold. Empty means all."""
 
-    paths: List[bytes] = field(default_factory=list)
-    sample: Optional[Tuple[int, int]] = None
+    def __init__(self, paths: List[bytes], sample: Optional[Tuple[int, int]] = None) -> None:
+        self.paths, self.sample = paths, sample
 
     @property
     def everything(self) -> bool:
@@ -39,7 +37,6 @@ class Scope:
         return int.from_bytes(digest[:8], "big") % of == part - 1
 
 
-@dataclass
 class Selection:
     """A scope held against one manifest.
 
@@ -48,10 +45,11 @@ class Selection:
     names in scope. `missing` are the paths of the scope that no entry lies under.
     """
 
-    scope: Scope
-    stand_ins: Dict[bytes, bytes] = field(default_factory=dict)
-    names: Set[bytes] = field(default_factory=set)
-    missing: List[bytes] = field(default_factory=list)
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.stand_ins: Dict[bytes, bytes] = {}
+        self.names: Set[bytes] = set()
+        self.missing: List[bytes] = []
 
     @property
     def everything(self) -> bool:
@@ -70,12 +68,12 @@ class Selection:
         for entry in entries:
             name = self.stand_ins.get(entry.path)
             if name is not None:
-                leaders[name] = replace(entry, path=name)
+                leaders[name] = entry.but(path=name)
             stand_in = self.stand_ins.get(entry.leader) if entry.leader is not None else None
             if stand_in == entry.path:
                 entry = leaders.pop(stand_in, entry)
             elif stand_in is not None and entry.path in self.names:
-                entry = replace(entry, leader=stand_in)
+                entry = entry.but(leader=stand_in)
             yield entry
 
 

@@ -4,30 +4,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Set, Union
 
 from . import compare
+from .findings import LIMIT
 from .manifest import Manifest
 from .merge import merge
 from .metadata import Links
 from .model import FILE, SOCKET, Entry, raw, shown
 from .scope import Scope, Selection
-from .verify import LIMIT
 from .walk import Node, Walker
 
 
-@dataclass
 class Differences:
     """Names as documents write them, at most LIMIT of each; `count` is the true number of differing entries."""
 
-    missing: List[str] = field(default_factory=list)
-    corrupt: List[str] = field(default_factory=list)
-    metadata: List[Dict[str, Any]] = field(default_factory=list)
-    extra: List[str] = field(default_factory=list)
-    count: int = 0
-    compared: int = 0
-    first: str = ""
+    def __init__(self) -> None:
+        self.missing: List[str] = []
+        self.corrupt: List[str] = []
+        self.metadata: List[Dict[str, Any]] = []
+        self.extra: List[str] = []
+        self.count = self.compared = 0
+        self.first = ""
 
     def add(self, kind: str, item: Any, what: str) -> None:
         self.count += 1

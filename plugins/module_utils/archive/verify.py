@@ -7,70 +7,25 @@ from __future__ import annotations
 import hashlib
 import os
 import stat as stat_module
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any, Callable, List, Optional, Set
+from typing import Any, Callable, NamedTuple, Optional, Set
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from . import codecs, embedded, manifest
+from . import codecs, embedded, manifest, quick
+from ._pool import Pool
 from ._tarheader import header, span, stored_size
+from ._wanted import Wanted
 from .content import SparseHash, sha256_from_start
 from .destination import belongs, pending_manifest
+from .findings import Findings
 from .manifest import BESIDE, Manifest
-from .model import EMBEDDED_NAME, END_OF_TAR, FILE, SOCKET, STABLE, Entry, padding, shown
+from .model import EMBEDDED_NAME, FILE, Entry, padding, shown
 from .reader import BlockReader, DamagedBlock
 from .scope import Selection
-from .writer import embedded_header
-
-LIMIT = 1000  # names kept in a list; `counts` has the true numbers
 
 
-@dataclass
-class Damage:
-    """An entry that is not what was archived. `block` is None where no single block is to blame."""
-
-    path: bytes
-    block: Optional[int]
-    why: str
-
-
-@dataclass
-class Findings:
-    """What a verification saw. `failures` are (error code, sentence), the first one first."""
-
-    archive_sha256: Optional[str] = None
-    total: int = 0
-    expected: int = 0
-    verified: int = 0
-    files_expected: int = 0
-    files_verified: int = 0
-    bytes_verified: int = 0
-    damaged: int = 0
-    damage: List[Damage] = field(default_factory=list)
-    damaged_paths: Set[bytes] = field(default_factory=set)
-    damaged_blocks: List[int] = field(default_factory=list)
-    not_stable: int = 0
-    not_checked: List[dict] = field(default_factory=list)
-    failures: List[tuple] = field(default_factory=list)
-
-    def damaged_entry(self, path: bytes, block: Optional[int], why: str) -> None:
-        self.damaged += 1
-        self.damaged_paths.add(path)
-        if len(self.damage) < LIMIT:
-            self.damage.append(Damage(path, block, why))
-
-    def left_out(self, what: str, why: str) -> None:
-        if len(self.not_checked) < LIMIT:
-            self.not_checked.append({"what": what, "why": why})
-
-    def fail(self, code: str, message: str) -> None:
-        self.failures.append((code, message))
-
-
-@dataclass
-class Archive:
+class Archive(NamedTuple):
     """An archive and the manifest it is held against, both open."""
 
     path: str
@@ -87,15 +42,18 @@ class Archive:
 Listener = Callable[[Entry], Any]
 
 
-def open_archive(path: str, manifest_path: Optional[str], findings: Findings) -> Archive:
+def open_archive(
+    path: str, manifest_path: Optional[str], findings: Findings, wanted: Optional[Wanted] = None
+) -> Archive:
     """The archive with the manifest beside it, or else with the one inside it (then `findings` says so).
 
+    With `wanted` the manifest gives these entries alone, where it can.
     Raises UpkeepError: archive_missing, archive_unreadable, manifest_missing (only one that was asked for),
     manifest_damaged, compression_unavailable.
     """
     fd, codec = _open(path)
     try:
-        return Archive(path, fd, codec, _manifest(path, codec, manifest_path, findings))
+        return Archive(path, fd, codec, _manifest(path, codec, manifest_path, findings, wanted))
     except BaseException:
         os.close(fd)
         raise
@@ -132,15 +90,17 @@ def _codec(path: str, first: bytes) -> ModuleType:
         raise UpkeepError("archive_unreadable", f"archive: {path} is not an archive: {error}.", archive=path)
 
 
-def _manifest(path: str, codec: ModuleType, given: Optional[str], findings: Findings) -> Manifest:
+def _manifest(
+    path: str, codec: ModuleType, given: Optional[str], findings: Findings, wanted: Optional[Wanted]
+) -> Manifest:
     if given:
-        return manifest.load(given)
+        return manifest.load(given, wanted=wanted)
     beside = path + manifest.SUFFIX
     pending = pending_manifest(path)
     if os.path.lexists(pending) and belongs(pending, path):
         beside = pending  # a backup was killed between its two renames: this is the archive's true manifest
     if os.path.lexists(beside):
-        return manifest.load(beside)
+        return manifest.load(beside, wanted=wanted)
     found = embedded.find(path, codec)
     findings.left_out("the manifest beside the archive", f"{beside} is missing; the copy inside the archive was used")
     findings.left_out("the archive file's own hash", "only the manifest beside the archive has it")
@@ -162,39 +122,53 @@ def verify(
     Without `whole_file` the archive file is not hashed: only the blocks that hold the selection are read.
     Raises UpkeepError `manifest_damaged`, and what the listener raises.
     """
-    with ThreadPoolExecutor(1) as pool:
-        whole = pool.submit(sha256_from_start, archive.fd) if whole_file else None
+    doubt = ""
+    if selection.everything and listener is None and whole_file:
+        doubt = quick.prove(archive.path, archive.fd, archive.codec, archive.manifest, threads, findings)
+        if not doubt:
+            return
+    hasher = Pool(1)
+    try:
+        whole = hasher.submit(sha256_from_start, archive.fd) if whole_file else None
         wanted = None if selection.everything else _wanted_blocks(archive.manifest, selection)
         reader = BlockReader(archive.fd, archive.codec, archive.manifest.index, threads, wanted)
         reader.keep_hash_at(archive.manifest.closing["tar_bytes"])
         try:
             _entries(archive.manifest, selection, reader, findings, listener)
             if wanted is None:
-                _tail(archive.manifest, reader, findings)
+                different = embedded.difference(archive.manifest, reader)
+                if different is not None:
+                    findings.damaged_entry(EMBEDDED_NAME, *different)
             reader.drain()
             _stream_hashes(archive, reader, findings, wanted is None)
         finally:
             reader.close()
         findings.archive_sha256 = whole.result() if whole is not None else None
+    finally:
+        hasher.close()
     _judge(archive, reader, findings)
+    if doubt and doubt != quick.CANNOT_TELL and not findings.failures:
+        why = f"a first reading found that {doubt}, a second one nothing: suspect the disk or the memory"
+        findings.fail("archive_damaged", f"{archive.path} does not read the same twice: {why}.")
 
 
 def _stored(known: Manifest) -> Any:
-    """(entry, header, where the next one must begin) for each stored entry; they follow each other without a gap."""
-    end = 0
+    """(entry, header, where the next one must begin) for each stored entry; they follow each other without a gap, which
+    is not to be seen where only some are kept."""
+    end, some = 0, known.kept is not None
     for entry in known.entries():
         if entry.offset is None:
             yield entry, b"", end
             continue
-        if entry.offset != end:
+        if entry.offset != end and not (some and entry.offset > end):
             raise manifest.damaged(known.path, f"{shown(entry.path)} does not begin where the entry before it ends")
         try:
             head = header(entry)
         except (ValueError, OverflowError) as error:
             raise manifest.damaged(known.path, f"{shown(entry.path)} cannot stand in a tar ({error})")
-        end += span(entry, len(head))
+        end = entry.offset + span(entry, len(head))
         yield entry, head, end
-    if end != known.closing["tar_bytes"]:
+    if end != known.closing["tar_bytes"] and not (some and end < known.closing["tar_bytes"]):
         raise manifest.damaged(known.path, "its entries end elsewhere than it says")
 
 
@@ -212,29 +186,17 @@ def _entries(known: Manifest, selection: Selection, reader: BlockReader, finding
     for entry, head, _end in _stored(known):
         wanted = entry in selection
         if entry.offset is None:
-            if entry.type != SOCKET and wanted:
-                findings.not_stable += 1
-                findings.left_out(
-                    shown(entry.path), f"it was {entry.state} during the backup: it is not in the archive"
-                )
+            if wanted:
+                findings.not_stored(entry)
             continue
-        findings.total += 1
         if not wanted and not selection.needs(entry):
+            findings.total += 1
             continue
-        is_file = entry.type in ("file", "hardlink")
-        if wanted:
-            findings.expected += 1
-            findings.files_expected += is_file
-        if entry.state != STABLE:
-            findings.not_stable += 1
-            findings.left_out(f"{shown(entry.path)}: what it should be", f"it was {entry.state} during the backup")
+        findings.met(entry, wanted)
         if not _one(entry, head, known, selection, leaders, reader, findings, listener):
             continue
-        findings.bytes_verified += entry.size
-        if wanted:
-            findings.verified += 1
-            findings.files_verified += is_file
-        else:
+        findings.intact(entry, wanted)
+        if not wanted:
             leaders.add(entry.path)
     if selection.missing:
         names = ", ".join(shown(path) for path in selection.missing[:3])
@@ -259,7 +221,7 @@ def _one(entry, head, known, selection, leaders, reader, findings, listener) -> 
             number = None
         else:
             if listener is not None:
-                target = listener(replace(entry, path=selection.stand_ins.get(entry.path, entry.path)))
+                target = listener(_renamed(entry, selection))
             why = _content(entry, reader, target)
     except DamagedBlock as error:
         why, number = str(error), error.number
@@ -270,6 +232,12 @@ def _one(entry, head, known, selection, leaders, reader, findings, listener) -> 
     if target is not None:
         target.done(not why)
     return not why
+
+
+def _renamed(entry: Entry, selection: Selection) -> Entry:
+    """The entry under the name that it is restored by."""
+    name = selection.stand_ins.get(entry.path)
+    return entry if name is None else entry.but(path=name)
 
 
 def _content(entry: Entry, reader: BlockReader, target: Any) -> str:
@@ -304,28 +272,6 @@ def _content(entry: Entry, reader: BlockReader, target: Any) -> str:
     if reader.read(padding(size)).strip(b"\0"):
         return "something stands in the padding behind it"
     return ""
-
-
-def _tail(known: Manifest, reader: BlockReader, findings: Findings) -> None:
-    """What stands behind the last entry: the embedded manifest, equal to the one beside, and the end of the tar."""
-    if known.kind != BESIDE:
-        return  # it was read from there, and what follows it with it
-    reader.seek(known.closing["tar_bytes"])
-    head = embedded_header(known.embedded_bytes)
-    try:
-        sha = hashlib.sha256()
-        same = reader.read(len(head)) == head
-        for piece in reader.pieces(known.embedded_bytes):
-            sha.update(piece)
-        rest = reader.read(padding(known.embedded_bytes) + len(END_OF_TAR))
-        if not same or sha.hexdigest() != known.embedded_sha256:
-            findings.damaged_entry(EMBEDDED_NAME, None, "it is not the same as the manifest beside the archive")
-        elif rest.strip(b"\0") or reader.position != known.index.raw_end:
-            findings.damaged_entry(EMBEDDED_NAME, None, "something stands behind it")
-    except DamagedBlock as error:
-        findings.damaged_entry(EMBEDDED_NAME, error.number, str(error))
-    except EOFError:
-        findings.damaged_entry(EMBEDDED_NAME, None, "the archive ends before it")
 
 
 def _stream_hashes(archive: Archive, reader: BlockReader, findings: Findings, all_read: bool) -> None:

@@ -8,12 +8,10 @@ be longer than the kernel takes at once. The order is that of `model.order`.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 import resource
 import stat
-from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -53,27 +51,31 @@ class Node(NamedTuple):
 OnChunk = Callable[[bytes, List[bytes], List[Optional[os.stat_result]], Optional[os.stat_result]], Any]
 
 
-@dataclass
 class Walker:
     """One walk over `roots`. Its counters are complete when `nodes` has ended.
 
     `avoid_folders` are (st_dev, st_ino) of folders never entered; `avoid_names` maps such a pair to names to skip.
     """
 
-    roots: List[Root]
-    exclude: Callable[[bytes, bytes], bool]
-    one_file_system: bool = False
-    avoid_folders: FrozenSet[Tuple[int, int]] = frozenset()
-    avoid_names: Dict[Tuple[int, int], Callable[[bytes], bool]] = field(default_factory=dict)
-    markers: FrozenSet[bytes] = _MARKERS  # a folder that holds one of these is left out
-    excluded: int = 0
-    marked: List[bytes] = field(default_factory=list)  # the folders left out for a marker
-    reserved: bool = False  # a live file has the name of the archive's own manifest, and was left out
-    vanished: List[bytes] = field(default_factory=list)
-    unreadable: List[bytes] = field(default_factory=list)  # names in a folder that may be listed but not entered
-    why_unreadable: str = ""
-    mounts: List[bytes] = field(default_factory=list)
-    avoided_inside: bool = False
+    def __init__(
+        self,
+        roots: List[Root],
+        exclude: Callable[[bytes, bytes], bool],
+        one_file_system: bool = False,
+        avoid_folders: FrozenSet[Tuple[int, int]] = frozenset(),
+        avoid_names: Optional[Dict[Tuple[int, int], Callable[[bytes], bool]]] = None,
+        markers: FrozenSet[bytes] = _MARKERS,  # a folder that holds one of these is left out
+    ) -> None:
+        self.roots, self.exclude, self.one_file_system = roots, exclude, one_file_system
+        self.avoid_folders, self.avoid_names, self.markers = avoid_folders, avoid_names or {}, markers
+        self.excluded = 0
+        self.marked: List[bytes] = []  # the folders left out for a marker
+        self.reserved = False  # a live file has the name of the archive's own manifest, and was left out
+        self.vanished: List[bytes] = []
+        self.unreadable: List[bytes] = []  # names in a folder that may be listed but not entered
+        self.why_unreadable = ""
+        self.mounts: List[bytes] = []
+        self.avoided_inside = False
 
     def refuse_roots(self) -> None:
         """UpkeepError `bad_parameter` naming a path that was asked for and would be left out as a whole."""
@@ -277,6 +279,8 @@ def exclusion(patterns: Iterable[str]) -> Callable[[bytes, bytes], bool]:
     cleaned = [pattern for pattern in cleaned if pattern]
     if not cleaned:
         return keep_all
+    import fnmatch  # pylint: disable=import-outside-toplevel  # most backups exclude nothing
+
     whole = re.compile("|".join(fnmatch.translate(p) for p in cleaned)).match
     bases = [fnmatch.translate(p) for p in cleaned if "/" not in p]
     base = re.compile("|".join(bases)).match if bases else None

@@ -6,27 +6,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zlib
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import _lines, gz, manifest
+from ._pool import Pool
 from ._store import Store
-from ._tarheader import header
+from ._tarheader import embedded_header
 from .blocks import BlockIndex, BlockWriter
-from .model import BLOCK_SIZE, EMBEDDED_NAME, END_OF_TAR, FILE, FORMAT, Entry, padding
+from .model import BLOCK_SIZE, END_OF_TAR, FORMAT, Entry, padding
 from .walk import Node
 
 _LINES_AT_ONCE = 512
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How an archive is written; with the tree, this fixes its bytes (threads do not)."""
 
     codec: ModuleType
@@ -47,7 +45,7 @@ class ArchiveWriter:
         self._stream, self._settings = stream, settings
         self._sink = BlockWriter(stream, settings.codec, settings.level, settings.threads)
         try:
-            self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the writer
+            self._spool = atomic.nameless(folder)
         except BaseException:
             self._sink.close()
             raise
@@ -87,10 +85,19 @@ class ArchiveWriter:
         self._embed(manifest.closing_line(manifest.EMBEDDED, self._facts))
         trailer = sink.finish()
         self._facts.update(stream_bytes=sink.position, stream_sha256=sink.sha256())
-        os.fsync(self._stream.fileno())
-        size, sha = read_back(self._stream, self._settings.codec.header(), sink.blocks, trailer)
+        pool = Pool(1)
+        try:
+            archive = pool.submit(self._read_back, trailer)
+            manifest.prove_entries(self._spool)  # while the disk is busy with the archive
+            size, sha = archive.result()
+        finally:
+            pool.close()
         self._facts.update(archive_bytes=size, archive_sha256=sha)
         return self._facts
+
+    def _read_back(self, trailer: bytes) -> tuple:
+        os.fsync(self._stream.fileno())
+        return read_back(self._stream, self._settings.codec.header(), self._sink.blocks, trailer)
 
     def write_manifest(self, path: str, more: Dict[str, Any]) -> None:
         """The manifest beside the archive, as one gzip member, fsynced. `more` goes into its closing line."""
@@ -144,11 +151,6 @@ class ArchiveWriter:
             take(piece)
 
 
-def embedded_header(size: int) -> bytes:
-    """The tar header of the embedded manifest: the same for all archives but for its size."""
-    return header(Entry(EMBEDDED_NAME, FILE, 0o600, 0, 0, "", "", 0, size))
-
-
 def read_back(stream: BinaryIO, head: bytes, blocks: BlockIndex, trailer: bytes) -> tuple:
     """(size, sha256) of the archive file as it is on disk now, every part of it compared with what was meant.
 
@@ -157,7 +159,8 @@ def read_back(stream: BinaryIO, head: bytes, blocks: BlockIndex, trailer: bytes)
     os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     stream.seek(0)
     sha = hashlib.sha256()
-    with ThreadPoolExecutor(1) as pool:
+    pool = Pool(1)
+    try:
         for what, size, crc in _parts(head, blocks, trailer):
             data = _exactly(stream, size)
             found = pool.submit(zlib.crc32, data)
@@ -166,6 +169,8 @@ def read_back(stream: BinaryIO, head: bytes, blocks: BlockIndex, trailer: bytes)
                 raise UpkeepError(
                     "io_error", f"What was read back from the new archive is not what was written ({what})."
                 )
+    finally:
+        pool.close()
     size = stream.tell()
     if stream.read(1):
         raise UpkeepError("io_error", "There is more in the new archive than was written.")
