@@ -15,7 +15,7 @@ import stat
 import struct
 import time
 from array import array
-from typing import BinaryIO, Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import BinaryIO, Dict, Iterator, List, Optional, Set, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 
@@ -99,21 +99,28 @@ def recording(folder: str) -> Iterator[Recorder]:
 
 
 class Records:
-    """Reads the records of an earlier walk back, in order. ValueError when the file is not the one of `token`."""
+    """Reads the records of an earlier walk back, in order: those between two places in the file, or all.
 
-    def __init__(self, stream: BinaryIO, token: bytes) -> None:
-        self._stream = stream
-        self.dropped = 0
+    ValueError when the file is not the one of `token`.
+    """
+
+    def __init__(self, stream: BinaryIO, token: bytes, start: int = 0, end: int = 1 << 63) -> None:
+        self._stream, self._end = stream, end
         if stream.read(len(_MAGIC)) != _MAGIC or stream.readline(256) != token + b"\n":
             raise ValueError("not the cache of the last backup")
-        self._ahead: Optional[Tuple[bytes, bytes]] = self.next()
+        if start:
+            stream.seek(start)
+        self._next_at = self.at = stream.tell()
+        self._ahead: Optional[Tuple[bytes, bytes]] = self._read()
 
-    def next(self) -> Optional[Tuple[bytes, bytes]]:
-        head = self._stream.read(_LENGTHS.size)
+    def _read(self) -> Optional[Tuple[bytes, bytes]]:
+        self.at = self._next_at
+        head = self._stream.read(_LENGTHS.size) if self.at < self._end else b""
         if len(head) < _LENGTHS.size:
             return None
         key_length, length = _LENGTHS.unpack(head)
         key, payload = self._stream.read(key_length), self._stream.read(length)
+        self._next_at += _LENGTHS.size + key_length + length
         return (key, payload) if len(payload) == length else None  # cut short by a crash: it ends here
 
     def take(self, key: bytes) -> Optional[bytes]:
@@ -121,30 +128,45 @@ class Records:
         if self._ahead is not None and self._ahead[0] != key:
             wanted = order(key)
             while self._ahead is not None and order(self._ahead[0]) < wanted:
-                self._ahead = self.next()
-                self.dropped += 1
+                self._ahead = self._read()
         if self._ahead is None or self._ahead[0] != key:
             return None
-        payload, self._ahead = self._ahead[1], self.next()
-        return payload
+        return self.step()[1]
+
+    def step(self) -> Tuple[bytes, bytes]:
+        """The next record, whatever it is. Only where they have not `ended`."""
+        record, self._ahead = self._ahead, self._read()
+        return record or (b"", b"")
+
+    def next_is(self, key: bytes, names: List[bytes], stats: List[Stat], own: Stat) -> bool:
+        """Is the next record this very state of these names?"""
+        return not self.ended and self.step() == (key, _pack(names, _numbers(stats, own, None)))
+
+    def folder_at(self, near: int) -> Optional[Tuple[int, bytes]]:
+        """(place in the file, folder) of the first record from `near` on that begins a folder; it is the next then."""
+        while self._ahead is not None:
+            folder = _begun(*self._ahead) if self.at >= near else None
+            if folder:
+                return self.at, folder
+            self.step()
+        return None
 
     @property
     def ended(self) -> bool:
         return self._ahead is None
 
 
-def all_known(records: Records, walk: Callable[..., Iterator]) -> bool:
-    """Does a walk meet exactly the recorded names, each in its recorded state? Stops at the first difference."""
-    differs: List[bytes] = []
-
-    def compare(key, names, stats, own) -> None:
-        if records.take(key) != _pack(names, _numbers(stats, own, None)):
-            differs.append(key)
-
-    for node in walk(on_chunk=compare, folders_only=True):
-        if differs or records.dropped or node.error is not None:
-            return False
-    return not differs and not records.dropped and records.ended
+def _begun(key: bytes, payload: bytes) -> bytes:
+    """The folder whose first record this surely is; empty where it is not sure."""
+    try:
+        (count,) = _COUNT.unpack_from(payload)
+        cut = len(payload) - 32 * (count + 1)
+        if payload[cut : cut + 24] == bytes(24):  # the folder's own numbers come with its first names alone
+            return b""
+        first = payload[_COUNT.size : cut].split(b"\0", 1)[0]
+    except struct.error:
+        return b""
+    return key[: len(key) - len(first)].rstrip(b"/")
 
 
 def known_names(records: Optional[Records], key: bytes, names: List[bytes], stats: List[Stat], own: Stat) -> Set[bytes]:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, state
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from . import cache, codecs, compare, embedded, manifest
+from . import _unchanged, cache, codecs, compare, embedded, manifest
 from .content import sha256_of
 from .destination import Destination
 from .merge import merge
@@ -168,9 +168,7 @@ def remember(
 
 def same_tree(previous: Previous, walker: Walker) -> bool:
     """The quick answer, by the cache alone: True is certain, False means that it takes a closer look."""
-    with previous.records() as records:
-        known = records is not None and cache.all_known(records, walker.nodes)
-    return known and not walker.vanished and not walker.unreadable
+    return previous.records_path is not None and _unchanged.same(previous.records_path, previous.token, walker)
 
 
 def differences(

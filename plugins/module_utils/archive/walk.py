@@ -21,6 +21,9 @@ from .model import EMBEDDED_NAME, EVIDENCE_MARKER, SCRATCH_MARKER, order, raw, s
 CHUNK = 4096  # names looked at together; bounds memory in a folder with a million names
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MARKERS = frozenset((EVIDENCE_MARKER, SCRATCH_MARKER))
+_COUNTERS = (
+    "excluded", "marked", "reserved", "vanished", "unreadable", "why_unreadable", "mounts", "avoided_inside",
+)  # fmt: skip
 
 
 class Root(NamedTuple):
@@ -51,6 +54,10 @@ class Node(NamedTuple):
 OnChunk = Callable[[bytes, List[bytes], List[Optional[os.stat_result]], Optional[os.stat_result]], Any]
 
 
+class _Reached(Exception):
+    """The walk came to the folder where it was to end."""
+
+
 class Walker:
     """One walk over `roots`. Its counters are complete when `nodes` has ended.
 
@@ -76,6 +83,19 @@ class Walker:
         self.why_unreadable = ""
         self.mounts: List[bytes] = []
         self.avoided_inside = False
+        self._since = self._until = b""
+
+    def counters(self) -> tuple:
+        """What this walk noted, as plain values."""
+        return tuple(getattr(self, name) for name in _COUNTERS)
+
+    def take(self, parts: List[tuple]) -> None:
+        """Note what walks over spans of the same roots noted: their `counters`, in order."""
+        for name, noted in zip(_COUNTERS, zip(*parts)):
+            whole = noted[0]
+            for more in noted[1:]:
+                whole = whole or more if isinstance(whole, (bool, str)) else whole + more
+            setattr(self, name, whole)
 
     def refuse_roots(self) -> None:
         """UpkeepError `bad_parameter` naming a path that was asked for and would be left out as a whole."""
@@ -104,11 +124,26 @@ class Walker:
             os.close(fd)
         return ""
 
-    def nodes(self, on_chunk: Optional[OnChunk] = None, folders_only: bool = False) -> Iterator[Node]:
-        """Every node in archive order; with `folders_only` just the folders (`on_chunk` still sees all names)."""
+    def nodes(
+        self, on_chunk: Optional[OnChunk] = None, folders_only: bool = False, since: bytes = b"", until: bytes = b""
+    ) -> Iterator[Node]:
+        """Every node in archive order; with `folders_only` just the folders (`on_chunk` still sees all names).
+
+        With `since`, a folder below a root, it begins there: what comes before is neither looked at nor noted. With
+        `until`, a folder too, it ends before that.
+        """
         allow_descriptors()
-        self.excluded, self.vanished, self.unreadable, self.mounts, self.marked = 0, [], [], [], []
+        self._forget()
+        self._since, self._until = since, until
+        try:
+            yield from self._nodes(on_chunk, folders_only)
+        except _Reached:
+            return
+
+    def _nodes(self, on_chunk: Optional[OnChunk], folders_only: bool) -> Iterator[Node]:
         for root in self.roots:
+            if self._since and not _below(self._since, root.path) and order(root.path) < order(self._since):
+                continue
             try:
                 holder = os.open(root.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             except OSError as error:
@@ -118,6 +153,9 @@ class Walker:
                 yield from self._below(root, holder, on_chunk, folders_only)
             finally:
                 os.close(holder)
+
+    def _forget(self) -> None:
+        self.excluded, self.vanished, self.unreadable, self.mounts, self.marked = 0, [], [], [], []
 
     def _below(self, root: Root, holder: int, on_chunk: Optional[OnChunk], folders_only: bool) -> Iterator[Node]:
         try:
@@ -148,11 +186,15 @@ class Walker:
 
     def _children(self, fd, prefix, names, own, device, on_chunk, folders_only, only_path=None):
         """(node, names below it) for each of `names` in the folder `fd`."""
+        begin = self._way_on(prefix)
         for start in range(0, max(1, len(names)), CHUNK):
             part = names[start : start + CHUNK]
+            if begin and (not part or part[-1] < begin):
+                continue
+            part = [name for name in part if name >= begin] if begin else part
             stats = self._stats(fd, prefix, part)
             trusted = ()
-            if on_chunk is not None:
+            if on_chunk is not None and not begin:
                 key = prefix + part[0] if part else prefix
                 trusted = on_chunk(key, part, stats, own if start == 0 else None) or ()
             for name, seen in zip(part, stats):
@@ -160,11 +202,24 @@ class Walker:
                 if seen is None:
                     continue
                 if stat.S_ISDIR(seen.st_mode):
+                    if path == self._until:
+                        raise _Reached
                     found = self._folder(fd, name, path, seen, device)
                     if found is not None:
                         yield found
                 elif not folders_only:
                     yield Node(path, name, seen, fd, -1, None, name in trusted), ()
+            begin = b""
+
+    def _way_on(self, prefix: bytes) -> bytes:
+        """The name to begin at in a folder on the way to `since`; empty elsewhere."""
+        if not self._since or not self._since.startswith(prefix):
+            return b""
+        name, slash, _rest = self._since[len(prefix) :].partition(b"/")
+        if not slash:
+            self._since = b""
+            self._forget()  # what was left out on the way was left out before
+        return name
 
     def _stats(self, fd: int, prefix: bytes, names: List[bytes]) -> List[Optional[os.stat_result]]:
         """What `lstat` says of each name; None for those that are noted as vanished or unreadable instead."""
