@@ -132,6 +132,11 @@ def _entry(d: Dict[str, Any]) -> Entry:
     return entry
 
 
+def but_files(lines: bytes) -> bytes:
+    """The lines of all entries that are no regular files (within a name a quotation mark has a backslash before it)."""
+    return b"".join(line + b"\n" for line in lines.split(b"\n") if line and b'","type":"file",' not in line)
+
+
 def checked(entries: Iterator[Entry]) -> Iterator[Entry]:
     """The entries, in the one order an archive has. ValueError where one comes twice, late, or below a non-folder."""
     previous: Optional[Entry] = None

@@ -49,17 +49,20 @@ class Manifest(NamedTuple):
     kept: Optional[List[bytes]] = None
     chunks: int = 0  # how many `parsed` can be asked for
 
-    def entries(self) -> Iterator[Entry]:
-        """All entries in archive order, or those that were `kept`. Raises UpkeepError `manifest_damaged`."""
+    def entries(self, files: bool = True) -> Iterator[Entry]:
+        """All entries in archive order, or those that were `kept`; without `files` only what is no regular one.
+
+        Raises UpkeepError `manifest_damaged`.
+        """
         number = 0
         try:
-            for entry in _lines.checked(self.parsed()):
+            for entry in _lines.checked(self.parsed(files=files)):
                 number += 1
                 yield entry
         except UNUSABLE as error:
             raise damaged(self.path, f"entry {number + 1} cannot be used: {error}")
 
-    def parsed(self, first: int = 0, last: Optional[int] = None) -> Iterator[Entry]:
+    def parsed(self, first: int = 0, last: Optional[int] = None, files: bool = True) -> Iterator[Entry]:
         """The entries in the chunks of lines from `first` up to `last`, their order unproven. Raises UNUSABLE."""
         if self.kept is not None:
             yield from _lines.parse_entries(b"".join(self.kept))
@@ -67,7 +70,7 @@ class Manifest(NamedTuple):
         for number, chunk in itertools.islice(_chunks(self.path, self.spool), first, last):
             if not _only_entries(chunk):
                 chunk = b"".join(line for _number, line in _split(number, chunk) if _is_entry(line))
-            yield from _lines.parse_entries(chunk)
+            yield from _lines.parse_entries(chunk if files else _lines.but_files(chunk))
 
     @property
     def complete(self) -> bool:
