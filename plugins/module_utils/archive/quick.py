@@ -64,7 +64,7 @@ def prove(
     if known.kind != BESIDE or known.kept is not None:
         return CANNOT_TELL
     try:
-        ranges = _ranges(known, threads)
+        ranges = ranges_of(known, threads)
 
         def look(part: Range) -> tuple:
             try:
@@ -104,9 +104,10 @@ def prove(
     return ""
 
 
-def _ranges(known: Manifest, threads: int) -> List[Range]:
-    count = min(how_many(threads, known.closing["entries"]), known.chunks)
-    cuts = [known.chunks * number // count for number in range(count + 1)]
+def ranges_of(known: Manifest, threads: int) -> List[Range]:
+    chunks = len(known.starts)
+    count = min(how_many(threads, known.closing["entries"]), chunks)
+    cuts = [chunks * number // count for number in range(count + 1)]
     return [Range(first, last) for first, last in zip(cuts, cuts[1:])]
 
 

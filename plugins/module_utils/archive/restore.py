@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -15,7 +15,6 @@ from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSI
 from . import quick, trees, walk
 from . import scope as scopes
 from ._pool import usable_cpus
-from ._processes import how_many
 from ._wanted import Wanted
 from .destination import Destination, write_error
 from .extract import Extractor
@@ -203,15 +202,21 @@ class _Test:
         def without(entry: Entry) -> bool:
             return entry.path in extractor.skipped or entry.path in self.findings.damaged_paths
 
-        def compare(mine: Callable[[bytes], bool]) -> Differences:
+        known = self.archive.manifest
+
+        def compare(chunks: range, stretch: trees.Stretch) -> Differences:
+            whole = len(chunks) == len(known.starts)
+            leave_out = walk.keep_all if whole else stretch.leaves_out
             return trees.against_manifest(
-                walk.Walker(roots, walk.keep_all, avoid_names=ours, markers=frozenset()),
-                self.archive.manifest, self.selection, lambda entry: not mine(entry.path) or without(entry),
+                walk.Walker(roots, leave_out, avoid_names=ours, markers=frozenset()), known, self.selection, without,
                 frozenset(skip), frozenset(limits), self.selection.as_restored,
+                None if whole else chunks, None if whole else stretch,
             )  # fmt: skip
 
-        shares = how_many(self.threads, self.findings.verified) if self.archive.manifest.spool is None else 1
-        self.differences = trees.in_shares(compare, shares)
+        # a file with several names is only known by all of them
+        together = known.links or known.spool is not None or not self.selection.everything
+        shares = 1 if together else len(quick.ranges_of(known, self.threads))
+        self.differences = trees.in_stretches(compare, known.starts, shares)
         if self.differences.count:
             self.findings.fail(
                 "restore_differs",
