@@ -132,6 +132,22 @@ def _entry(d: Dict[str, Any]) -> Entry:
     return entry
 
 
+def first_path(chunk: bytes) -> Optional[bytes]:
+    """The path in the first of these lines; None where that is no entry's."""
+    if not chunk.startswith(ENTRY_START):
+        return None
+    try:
+        document = json.loads(chunk[: chunk.index(b"\n")])
+        return raw(document["path"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def but_files(lines: bytes) -> bytes:
+    """The lines of all entries that are no regular files (within a name a quotation mark has a backslash before it)."""
+    return b"".join(line + b"\n" for line in lines.split(b"\n") if line and b'","type":"file",' not in line)
+
+
 def checked(entries: Iterator[Entry]) -> Iterator[Entry]:
     """The entries, in the one order an archive has. ValueError where one comes twice, late, or below a non-folder."""
     previous: Optional[Entry] = None

@@ -8,7 +8,15 @@ import contextlib
 import marshal
 import os
 import signal
+import threading
 from typing import Any, Callable, Iterator, List, Sequence, Tuple
+
+_EACH = 2000  # entries; fewer are not worth a process
+
+
+def how_many(most: int, entries: int) -> int:
+    """Into how many processes work on so many entries is best split; 1, where a fork would lose running threads."""
+    return 1 if threading.active_count() > 1 else max(1, min(most, entries // _EACH))
 
 
 class Died(Exception):

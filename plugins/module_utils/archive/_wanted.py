@@ -8,11 +8,11 @@ wanted can lie in the chunk before, and only such a chunk is looked through.
 
 from __future__ import annotations
 
-import json
 from json.encoder import encode_basestring_ascii as quote
 from typing import Iterable, List, Optional, Set
 
-from .model import order, raw, text
+from ._lines import first_path
+from .model import order, text
 
 _MOST = 4 << 20  # bytes of lines held in memory
 _START = b'{"path":'
@@ -40,7 +40,7 @@ class Wanted:
         self._first: tuple = ()
 
     def look(self, chunk: bytes) -> None:
-        first = _first_path(chunk)
+        first = first_path(chunk)
         self._take(None if first is None else order(first))
         self._chunk, self._first = chunk, () if first is None else order(first)
 
@@ -69,14 +69,3 @@ class Wanted:
 
 def _quoted(path: bytes) -> bytes:
     return _START + quote(text(path))[:-1].encode("ascii")
-
-
-def _first_path(chunk: bytes) -> Optional[bytes]:
-    """Of the first line; None where that is no entry's."""
-    if not chunk.startswith(_START):
-        return None
-    try:
-        document = json.loads(chunk[: chunk.index(b"\n")])
-        return raw(document["path"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None

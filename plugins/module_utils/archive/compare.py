@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional, Tuple
 
-from .content import open_file, sha256_by_map, sha256_of
+from .content import open_file, read_small, sha256_by_map, sha256_of
 from .metadata import Leader, describe, read_xattrs
-from .model import FILE, SOCKET, Entry, shown
+from .model import BLOCK_SIZE, FILE, SOCKET, Entry, shown
 from .walk import Node
 
 
@@ -47,17 +48,38 @@ def look(node: Node, with_xattrs: bool, leader: Optional[Leader] = None) -> Entr
     return live
 
 
+def look_inside(node: Node, entry: Entry, with_xattrs: bool, leader: Optional[Leader] = None) -> Tuple[Entry, bool]:
+    """`look`, and whether the content of what is a regular file here and there is the same; opened once. OSError."""
+    live = describe(node, with_xattrs, leader)
+    if live.type != FILE:
+        return live, True
+    fd = open_file(node.name, node.dir_fd)
+    try:
+        if with_xattrs:
+            live.xattrs = read_xattrs(fd)
+        return live, entry.type != FILE or _same(fd, entry)
+    finally:
+        os.close(fd)
+
+
 def same_content(node: Node, entry: Entry) -> bool:
     """Is a regular file, read again from disk, what was archived? Raises OSError."""
     fd = open_file(node.name, node.dir_fd)
     try:
-        if os.fstat(fd).st_size != entry.size:
-            return False
-        if entry.sha256_of is not None:
-            return sha256_by_map(fd, entry.size, entry.sparse or []) == entry.sha256
-        return sha256_of(fd) == entry.sha256
+        return _same(fd, entry)
     finally:
         os.close(fd)
+
+
+def _same(fd: int, entry: Entry) -> bool:
+    size = os.fstat(fd).st_size
+    if size != entry.size:
+        return False
+    if entry.sha256_of is not None:
+        return sha256_by_map(fd, size, entry.sparse or []) == entry.sha256
+    if size < BLOCK_SIZE:  # one read, with no more room than it takes
+        return hashlib.sha256(read_small(fd, size)).hexdigest() == entry.sha256
+    return sha256_of(fd) == entry.sha256
 
 
 def _plain(field: str, value: Any) -> Any:

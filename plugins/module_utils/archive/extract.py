@@ -9,6 +9,7 @@ in it), time last.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -33,7 +34,8 @@ def enter_or_make(parent: int, name: bytes) -> int:
     try:
         return enter(parent, name)
     except FileNotFoundError:
-        os.mkdir(name, 0o700, dir_fd=parent)
+        with contextlib.suppress(FileExistsError):  # another process of ours was quicker
+            os.mkdir(name, 0o700, dir_fd=parent)
         return enter(parent, name)
 
 
@@ -87,6 +89,7 @@ class Extractor:
         self.limits: Dict[str, str] = {}
         self.owners = os.geteuid() == 0
         self._root, self._devices = root, devices
+        self._new: Optional[Tuple[int, int]] = None
         self._folders = Folders(root)
 
     def entry(self, entry: Entry) -> Optional[_File]:
@@ -110,6 +113,9 @@ class Extractor:
             return None
         self.dress_name(entry, parent, name)
         return None
+
+    def close(self) -> None:
+        self._folders.close()
 
     def finish(self, entries: Iterable[Entry], without: Set[bytes]) -> None:
         """Second pass over the same entries: links, then what belongs to folders. `without` are paths not restored."""
@@ -160,7 +166,7 @@ class Extractor:
 
     def dress(self, entry: Entry, fd: int) -> None:
         """Owner, mode, attributes, time of something open."""
-        if self.owners:
+        if self.owners and (entry.uid, entry.gid) != self._owner_of_new(fd):
             self.attempt("owner", os.chown, fd, entry.uid, entry.gid)
         users = [key for key in entry.xattrs if key.startswith("user.")]
         for key in users:  # these take the right to write, which the mode may end
@@ -169,6 +175,13 @@ class Extractor:
         for key in entry.xattrs.keys() - users:
             self.attempt(key, os.setxattr, fd, key, entry.xattrs[key])
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    def _owner_of_new(self, fd: int) -> Tuple[int, int]:
+        """Whom what we make here belongs to, as the first thing made shows: us, and our group or that of the folder."""
+        if self._new is None:
+            info = os.fstat(fd)
+            self._new = info.st_uid, info.st_gid
+        return self._new
 
     def dress_name(self, entry: Entry, parent: int, name: bytes) -> None:
         """The same for what cannot be opened: links and special files, just made by us in a folder of ours."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
@@ -47,24 +47,33 @@ class Manifest(NamedTuple):
     embedded_bytes: int
     spool: Optional[BinaryIO] = None
     kept: Optional[List[bytes]] = None
-    chunks: int = 0  # how many `parsed` can be asked for
+    starts: Sequence[bytes] = ()  # the first path in each of the chunks that `parsed` can be asked for
+    links: int = 0  # how many hard links it lists
 
-    def entries(self) -> Iterator[Entry]:
-        """All entries in archive order, or those that were `kept`. Raises UpkeepError `manifest_damaged`."""
+    def entries(self, files: bool = True, chunks: Optional[range] = None) -> Iterator[Entry]:
+        """All entries in archive order, or those that were `kept`; without `files` only what is no regular one.
+
+        Raises UpkeepError `manifest_damaged`.
+        """
         number = 0
+        ends = (0, None) if chunks is None else (chunks.start, chunks.stop)
         try:
-            for entry in _lines.checked(self.parsed()):
+            for entry in _lines.checked(self.parsed(*ends, files)):
                 number += 1
                 yield entry
         except UNUSABLE as error:
             raise damaged(self.path, f"entry {number + 1} cannot be used: {error}")
 
-    def parsed(self, first: int = 0, last: Optional[int] = None) -> Iterator[Entry]:
+    def parsed(self, first: int = 0, last: Optional[int] = None, files: bool = True) -> Iterator[Entry]:
         """The entries in the chunks of lines from `first` up to `last`, their order unproven. Raises UNUSABLE."""
         if self.kept is not None:
             yield from _lines.parse_entries(b"".join(self.kept))
             return
-        yield from _entries_of(itertools.islice(_chunks(self.path, self.spool), first, last))
+        for number, chunk in itertools.islice(_chunks(self.path, self.spool), first, last):
+            last = chunk.rfind(b"\n", 0, -1) + 1  # `load` has seen that entries stand in one row
+            if not (chunk.startswith(_lines.ENTRY_START) and chunk.startswith(_lines.ENTRY_START, last)):
+                chunk = b"".join(line for _number, line in _split(number, chunk) if _is_entry(line))
+            yield from _lines.parse_entries(chunk if files else _lines.but_files(chunk))
 
     @property
     def complete(self) -> bool:
@@ -121,14 +130,14 @@ def prove_entries(spool: BinaryIO) -> None:
     """Read the entries of a manifest to be back from its `spool`, every one of them. UpkeepError `io_error`."""
     number = 0
     try:
-        for _entry in _lines.checked(_entries_of(_chunks("", spool))):
+        for _entry in _lines.checked(_entries_of(spool)):
             number += 1
     except UNUSABLE as error:
         raise _unprovable(f"Entry {number + 1} cannot be used: {error}.")
 
 
-def _entries_of(chunks: Iterable[Tuple[int, bytes]]) -> Iterator[Entry]:
-    for number, chunk in chunks:
+def _entries_of(spool: BinaryIO) -> Iterator[Entry]:
+    for number, chunk in _chunks("", spool):
         if not _only_entries(chunk):
             chunk = b"".join(line for _number, line in _split(number, chunk) if _is_entry(line))
         yield from _lines.parse_entries(chunk)
@@ -139,9 +148,11 @@ def _unprovable(why: str) -> UpkeepError:
 
 
 def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Manifest:
-    reading, chunks = _Reading(), 0
+    reading, links = _Reading(), 0
+    starts: List[bytes] = []
     for number, chunk in _chunks(path, spool):
-        chunks += 1
+        links += chunk.count(b',"leader":')
+        starts.append(_lines.first_path(chunk) or b".")
         if wanted is not None:
             wanted.look(chunk)
         if reading.takes_entries and _only_entries(chunk):
@@ -159,7 +170,9 @@ def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Man
     kept.update(last)
     size = reading.tail + len(last)
     lines = wanted.found() if wanted is not None else None
-    return Manifest(path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines, chunks)
+    return Manifest(
+        path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines, starts, links
+    )
 
 
 class _Reading:

@@ -12,27 +12,24 @@ one before ends.
 from __future__ import annotations
 
 import hashlib
-import threading
 from types import ModuleType
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import _lines, embedded
 from ._pool import Pending, Pool
-from ._processes import Died, in_processes
+from ._processes import Died, how_many, in_processes
 from ._tarheader import header, stored_size
 from .blocks import BlockIndex
 from .content import SparseHash, sha256_from_start
+from .extract import Extractor
 from .findings import Findings
 from .manifest import BESIDE, UNUSABLE, Manifest
-from .model import FILE, RECORD, Entry, padding, shown
+from .model import FILE, Entry, padding, shown
 from .reader import BlockReader, DamagedBlock, read_block
 
 CANNOT_TELL = "this archive takes a closer look"  # no damage was seen
-_ENTRIES_EACH = 2000  # fewer are not worth a process
-_LARGE = 256 << 10  # bytes an entry from which on unpacking ahead in threads pays
-_ZEROS = bytes(RECORD)
 
 
 class Different(Exception):
@@ -48,25 +45,30 @@ class Range(NamedTuple):
 
 class Seen(NamedTuple):
     """What it saw: where its stored entries begin and end in the tar stream (-1 for none); its first and last entry as
-    (path, type, leader); the counts of a `Findings`, and what it leaves out."""
+    (path, type, leader); the counts of a `Findings`, and what it leaves out; what an `Extractor` says of it."""
 
     begin: int
     end: int
     outer: tuple
     numbers: tuple
     not_checked: list
+    skipped: dict
+    limits: dict
 
 
-def prove(path: str, fd: int, codec: ModuleType, known: Manifest, threads: int, findings: Findings) -> str:
-    """Empty when every entry is intact: then `findings` is complete. Else why there is doubt, and it is as it was."""
+def prove(
+    fd: int, codec: ModuleType, known: Manifest, threads: int, findings: Findings, extractor: Optional[Extractor] = None
+) -> str:
+    """Empty when every entry is intact: then `findings` is complete, and what `extractor` makes in its first pass is
+    made. Else why there is doubt: then `findings` is as it was, and what was made is to be taken away again."""
     if known.kind != BESIDE or known.kept is not None:
         return CANNOT_TELL
     try:
-        ranges = _ranges(known, threads)
+        ranges = ranges_of(known, threads)
 
         def look(part: Range) -> tuple:
             try:
-                return "", tuple(_look(fd, codec, known, part, 1 if len(ranges) > 1 else threads))
+                return "", tuple(_look(fd, codec, known, part, 1 if len(ranges) > 1 else threads, extractor))
             except (DamagedBlock, Different) as error:
                 return str(error), ()
 
@@ -95,15 +97,17 @@ def prove(path: str, fd: int, codec: ModuleType, known: Manifest, threads: int, 
         return CANNOT_TELL
     for part in seen:
         findings.add(part.numbers, part.not_checked)
+        if extractor is not None:
+            extractor.skipped.update(part.skipped)
+            extractor.limits.update(part.limits)
     findings.archive_sha256 = sha
     return ""
 
 
-def _ranges(known: Manifest, threads: int) -> List[Range]:
-    """One a processor at most; one in all where processes do not pay, or threads are there that a fork would lose."""
-    alone = threading.active_count() > 1
-    count = 1 if alone else max(1, min(threads, known.chunks, known.closing["entries"] // _ENTRIES_EACH))
-    cuts = [known.chunks * number // count for number in range(count + 1)]
+def ranges_of(known: Manifest, threads: int) -> List[Range]:
+    chunks = len(known.starts)
+    count = min(how_many(threads, known.closing["entries"]), chunks)
+    cuts = [chunks * number // count for number in range(count + 1)]
     return [Range(first, last) for first, last in zip(cuts, cuts[1:])]
 
 
@@ -136,7 +140,9 @@ def _tail(fd: int, codec: ModuleType, known: Manifest) -> None:
 # -- one range -------------------------------------------------------------------------------------------------------
 
 
-def _look(fd: int, codec: ModuleType, known: Manifest, part: Range, threads: int) -> Seen:
+def _look(
+    fd: int, codec: ModuleType, known: Manifest, part: Range, threads: int, extractor: Optional[Extractor]
+) -> Seen:
     """Check every entry of a range. Raises Different, DamagedBlock, and what bad lines raise."""
     findings = Findings()
     begin, end = -1, 0
@@ -152,14 +158,15 @@ def _look(fd: int, codec: ModuleType, known: Manifest, part: Range, threads: int
             if begin < 0:
                 begin = end = entry.offset
             if entry.offset != end:
-                return Seen(-1, -1, ((b"", "", None),), (), [])  # nothing joins to this
+                raise ValueError("a gap")
             findings.met(entry, True)
-            end = stream.check(entry)
+            end = stream.check(entry, extractor)
             findings.intact(entry, True)
     finally:
         stream.close()
+    told = ({}, {}) if extractor is None else (extractor.skipped, extractor.limits)
     outer = tuple((entry.path, entry.type, entry.leader) for entry in (first, last) if entry is not None)
-    return Seen(begin, end, outer if first is not last else outer[:1], findings.numbers(), findings.not_checked)
+    return Seen(begin, end, outer if first is not last else outer[:1], findings.numbers(), findings.not_checked, *told)
 
 
 class _Stream:
@@ -176,44 +183,49 @@ class _Stream:
         if self._pool is not None:
             self._pool.close()
 
-    def check(self, entry: Entry) -> int:
-        """Where the next entry begins, when this one is what was archived. Raises Different, DamagedBlock, EOFError."""
-        head, size = header(entry), stored_size(entry)
-        at = entry.offset - self._start
-        content = at + len(head)
-        behind = content + size
-        pad = padding(size)
-        if at >= 0 and behind + pad <= len(self._raw):  # the whole entry lies in this block: nothing is copied
-            raw = self._raw
-            if not raw.startswith(head, at):
-                raise Different(f"the header of {shown(entry.path)} differs")
-            if entry.type == FILE:
-                if entry.sparse is None:
-                    digest = hashlib.sha256(memoryview(raw)[content:behind]).hexdigest()
-                else:
-                    digest = _sparse(entry, self._pieces(entry.offset + len(head), size))
-                if digest != entry.sha256 or not raw.startswith(_ZEROS[:pad], behind):
-                    raise Different(f"the content of {shown(entry.path)} differs")
-        else:
-            self._check_across(entry, head, size, pad)
-        return entry.offset + len(head) + size + pad
+    def check(self, entry: Entry, extractor: Optional[Extractor]) -> int:
+        """Where the next entry begins, when this one is what was archived; made by `extractor` then, if there is one.
 
-    def _check_across(self, entry: Entry, head: bytes, size: int, pad: int) -> None:
-        offset = entry.offset
-        if b"".join(self._pieces(offset, len(head))) != head:
+        Raises Different, DamagedBlock, EOFError, and OSError from what is made.
+        """
+        start, head, size = entry.offset or 0, header(entry), stored_size(entry)
+        content = start + len(head)
+        end = content + size + padding(size)
+        if self._bytes(start, len(head)) != head:
             raise Different(f"the header of {shown(entry.path)} differs")
+        target = extractor.entry(entry) if extractor is not None else None
         if entry.type != FILE:
-            return
-        offset += len(head)
-        if entry.sparse is None:
-            sha = hashlib.sha256()
-            for piece in self._pieces(offset, size):
+            return end
+        try:
+            digest = self._hashed(entry, content, size, target)
+            if digest != entry.sha256 or self._bytes(content + size, padding(size)).strip(b"\0"):
+                raise Different(f"the content of {shown(entry.path)} differs")
+        except BaseException:
+            if target is not None:
+                target.done(False)
+            raise
+        if target is not None:
+            target.done(True)
+        return end
+
+    def _hashed(self, entry: Entry, offset: int, size: int, target: Any) -> str:
+        sha = SparseHash(entry.size, entry.sparse) if entry.sparse is not None else hashlib.sha256()
+        regions = entry.sparse if entry.sparse is not None else [(0, size)]
+        for start, length in regions:
+            if entry.sparse is not None:
+                sha.region(start, length)
+            for piece in self._pieces(offset, length):
                 sha.update(piece)
-            digest = sha.hexdigest()
-        else:
-            digest = _sparse(entry, self._pieces(offset, size))
-        if digest != entry.sha256 or b"".join(self._pieces(offset + size, pad)) != _ZEROS[:pad]:
-            raise Different(f"the content of {shown(entry.path)} differs")
+                if target is not None:
+                    target.write(piece)
+            offset += length
+        return sha.hexdigest()
+
+    def _bytes(self, offset: int, size: int) -> bytes:
+        at = offset - self._start
+        if at >= 0 and at + size <= len(self._raw):
+            return self._raw[at : at + size]
+        return b"".join(self._pieces(offset, size))
 
     def _pieces(self, offset: int, size: int) -> Iterator[memoryview]:
         while size:
@@ -240,16 +252,3 @@ class _Stream:
             if ahead not in self._ahead:
                 self._ahead[ahead] = self._pool.submit(read_block, self._fd, self._codec, self._index[ahead])
         return self._ahead.pop(number).result()
-
-
-def _sparse(entry: Entry, pieces: Iterator[memoryview]) -> str:
-    """The hash of a sparse file, whose data regions come in a row."""
-    sha, piece = SparseHash(entry.size, entry.sparse), memoryview(b"")
-    for offset, length in entry.sparse or ():
-        sha.region(offset, length)
-        while length:
-            piece = piece or next(pieces)
-            sha.update(piece[:length])
-            taken = min(length, len(piece))
-            piece, length = piece[taken:], length - taken
-    return sha.hexdigest()

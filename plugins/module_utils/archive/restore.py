@@ -12,8 +12,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
+from . import quick, trees, walk
 from . import scope as scopes
-from . import trees, walk
 from ._pool import usable_cpus
 from ._wanted import Wanted
 from .destination import Destination, write_error
@@ -21,7 +21,7 @@ from .extract import Extractor
 from .findings import LIMIT, Findings
 from .manifest import damaged
 from .model import SCRATCH_MARKER, Entry, shown
-from .scratch import Scratch
+from .scratch import MARKER, Scratch, empty
 from .trees import Differences
 from .verify import Archive, open_archive, verify
 
@@ -75,7 +75,7 @@ class _Test:
         if request.threads is not None and not 1 <= request.threads <= 256:
             message = f"threads: {request.threads} is not between 1 and 256."
             raise UpkeepError("bad_parameter", message, option="threads")
-        self.request, self.check = request, check
+        self.request, self.check, self.threads = request, check, request.threads or usable_cpus()
         self.scope = scopes.parse(request.paths, request.sample)
         self.selection = scopes.Selection(self.scope)
         self.commands = _parsed(request.checks)
@@ -105,7 +105,7 @@ class _Test:
             self.selection = scopes.select(self.scope, self.archive.manifest.entries())
             self._note_incomplete()
             if self.scratch is None or self.check:
-                self._verify(None)
+                verify(self.archive, self.selection, self.threads, self.findings)
                 if self.scratch is not None:
                     self.findings.left_out("the extraction, and the checks in it", "check mode only reads the archive")
             else:
@@ -125,10 +125,6 @@ class _Test:
         said = "; ".join(f"{key}: {', '.join(map(str, names[:20]))}" for key, names in named.items())
         self.findings.left_out("what the backup could not store", said or "the backup says that it is incomplete")
 
-    def _verify(self, listener: Any) -> None:
-        threads = self.request.threads or usable_cpus()
-        verify(self.archive, self.selection, threads, self.findings, listener)
-
     # -- extraction ------------------------------------------------------------------------------------------------
 
     def _extract(self, scratch: Scratch) -> None:
@@ -139,10 +135,9 @@ class _Test:
         except OSError as error:
             raise write_error(error, scratch.path)
         try:
-            extractor = Extractor(fd, self.request.devices)
             try:
-                self._verify(extractor.entry)
-                extractor.finish(self._in_scope(), self.findings.damaged_paths)
+                extractor = self._filled(fd)
+                extractor.finish(self._links_and_folders(), self.findings.damaged_paths)
             except OSError as error:
                 raise write_error(error, scratch.path)
             self._compare_extracted(extractor, scratch, fd)
@@ -152,6 +147,19 @@ class _Test:
             if not self.request.keep:
                 self._remove(scratch)
             os.close(fd)  # not before: it is the lock
+
+    def _filled(self, fd: int) -> Extractor:
+        """The extractor that has made every folder and file in scope."""
+        extractor, doubt = Extractor(fd, self.request.devices), quick.CANNOT_TELL
+        if self.selection.everything:
+            known = self.archive
+            doubt = quick.prove(known.fd, known.codec, known.manifest, self.threads, self.findings, extractor)
+        if doubt:  # again, one after the other, from an empty folder
+            extractor.close()
+            empty(fd, keep=MARKER)
+            extractor = Extractor(fd, self.request.devices)
+            verify(self.archive, self.selection, self.threads, self.findings, extractor.entry, doubt=doubt)
+        return extractor
 
     def _remove(self, scratch: Scratch) -> None:
         try:
@@ -171,18 +179,15 @@ class _Test:
             message = f"dest: {scratch.path} has {free} bytes free, the archive holds {wanted}; nothing was extracted."
             raise UpkeepError("no_space", message, free=free, required=wanted)
 
-    def _in_scope(self):
-        entries = self.selection.as_restored(self.archive.manifest.entries())
+    def _links_and_folders(self):
+        files = bool(self.selection.stand_ins)  # a link that stands in for a file has that file's attributes
+        entries = self.selection.as_restored(self.archive.manifest.entries(files))
         return (e for e in entries if e.offset is not None and e in self.selection)
 
     def _compare_extracted(self, extractor: Extractor, scratch: Scratch, fd: int) -> None:
         info = os.fstat(fd)
-        walker = walk.Walker(
-            [walk.Root(b".", os.fsencode(scratch.path), b".")],
-            walk.keep_all,
-            avoid_names={(info.st_dev, info.st_ino): lambda name: name == SCRATCH_MARKER},
-            markers=frozenset(),
-        )
+        ours = {(info.st_dev, info.st_ino): lambda name: name == SCRATCH_MARKER}
+        roots = [walk.Root(b".", os.fsencode(scratch.path), b".")]
         skip = {"user", "group"}  # names belong to the host that was backed up; the numbers are what is restored
         if "owner" in extractor.limits or not extractor.owners:
             skip |= {"uid", "gid"}
@@ -197,10 +202,21 @@ class _Test:
         def without(entry: Entry) -> bool:
             return entry.path in extractor.skipped or entry.path in self.findings.damaged_paths
 
-        self.differences = trees.against_manifest(
-            walker, self.archive.manifest, self.selection, without, frozenset(skip), frozenset(limits),
-            self.selection.as_restored,
-        )  # fmt: skip
+        known = self.archive.manifest
+
+        def compare(chunks: range, stretch: trees.Stretch) -> Differences:
+            whole = len(chunks) == len(known.starts)
+            leave_out = walk.keep_all if whole else stretch.leaves_out
+            return trees.against_manifest(
+                walk.Walker(roots, leave_out, avoid_names=ours, markers=frozenset()), known, self.selection, without,
+                frozenset(skip), frozenset(limits), self.selection.as_restored,
+                None if whole else chunks, None if whole else stretch,
+            )  # fmt: skip
+
+        # a file with several names is only known by all of them
+        together = known.links or known.spool is not None or not self.selection.everything
+        shares = 1 if together else len(quick.ranges_of(known, self.threads))
+        self.differences = trees.in_stretches(compare, known.starts, shares)
         if self.differences.count:
             self.findings.fail(
                 "restore_differs",

@@ -114,17 +114,18 @@ def verify(
     findings: Findings,
     listener: Optional[Listener] = None,
     whole_file: bool = True,
+    doubt: str = "",
 ) -> None:
     """Check the archive against its manifest and fill `findings`.
 
     For each stored entry of the selection that is intact so far, `listener(entry)` (a stand-in under its new name) may
     return an object whose `write(bytes)` gets a file's stored content, and whose `done(ok)` is called at its end.
-    Without `whole_file` the archive file is not hashed: only the blocks that hold the selection are read.
+    `doubt` is what `quick.prove` answered, where that was tried before. Without `whole_file` the archive file is not
+    hashed: only the blocks that hold the selection are read.
     Raises UpkeepError `manifest_damaged`, and what the listener raises.
     """
-    doubt = ""
-    if selection.everything and listener is None and whole_file:
-        doubt = quick.prove(archive.path, archive.fd, archive.codec, archive.manifest, threads, findings)
+    if selection.everything and listener is None and whole_file and not doubt:
+        doubt = quick.prove(archive.fd, archive.codec, archive.manifest, threads, findings)
         if not doubt:
             return
     hasher = Pool(1)
