@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -168,6 +169,33 @@ def test_an_edit_in_the_same_tick_is_not_missed(top, back_up, monkeypatch):
     assert entries(data)[b"m"].sha256 == hashlib.sha256(b"OF M").hexdigest()
 
 
+def write(path, size):
+    fd = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK)  # it may be a FIFO by now
+    try:
+        os.write(fd, b"y" * size)
+    finally:
+        os.close(fd)
+
+
+def disturb(top, chance):
+    """One of the things that happen to trees in use."""
+    path, other = (top / f"d{chance.randrange(4)}" / f"f{chance.randrange(12)}" for _which in "ab")
+    what = chance.randrange(9)
+    if what < 2:
+        write(path, chance.randrange(2_000_000 if what else 40000))
+    elif what == 2:
+        path.rename(other)
+    elif what == 3:
+        path.parent.rename(top / f"d{chance.randrange(9)}")
+    elif what == 4:
+        path.parent.mkdir()
+    elif what == 5 and path.is_file():
+        os.truncate(str(path), chance.randrange(50000))
+    else:
+        path.unlink()
+        {6: os.mkfifo, 7: lambda at: os.symlink("nowhere", at)}.get(what, lambda at: os.link(str(other), at))(str(path))
+
+
 @pytest.mark.long
 def test_a_tree_in_full_use(tmp_path, back_up, restore_test):
     """Writers, renamers and removers at work while backup after backup is made: each archive is whole and says of
@@ -179,32 +207,11 @@ def test_a_tree_in_full_use(tmp_path, back_up, restore_test):
             (top / f"d{folder}" / f"f{number}").write_bytes(b"x" * number * 3000)
     stop = threading.Event()
 
-    def write(path, data):
-        fd = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK)  # it may be a FIFO by now
-        try:
-            os.write(fd, data)
-        finally:
-            os.close(fd)
-
     def worker(seed):
         chance = random.Random(seed)
         while not stop.is_set():
-            path = top / f"d{chance.randrange(4)}" / f"f{chance.randrange(12)}"
-            other = top / f"d{chance.randrange(4)}" / f"f{chance.randrange(12)}"
-            try:
-                chance.choice([
-                    lambda: write(path, b"y" * chance.randrange(40000)),
-                    lambda: write(path, b"y" * chance.randrange(2_000_000)),
-                    lambda: os.rename(str(path), str(other)),
-                    lambda: (path.unlink(), os.link(str(other), str(path))),
-                    lambda: (path.unlink(), path.symlink_to("nowhere")),
-                    lambda: (path.unlink(), os.mkfifo(str(path))),
-                    lambda: os.rename(str(path.parent), str(top / f"d{chance.randrange(9)}")),
-                    lambda: path.parent.mkdir(),
-                    lambda: os.truncate(str(path), chance.randrange(50000)) if path.is_file() else None,
-                ])()  # fmt: skip
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                disturb(top, chance)
 
     workers = [threading.Thread(target=worker, args=(seed,)) for seed in range(3)]
     for each in workers:
