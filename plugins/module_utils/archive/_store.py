@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -33,6 +34,7 @@ _TRIES = 3
 _PAUSE_S = 0.05  # between tries: long enough for a short write to end
 _ZEROS = bytes(512)
 _SMALL = 1 << 18  # a copy more of a file up to this size costs less than the calls that it saves
+_REPLACED = (errno.ELOOP, errno.ENXIO)  # what opening says of a link, or a socket, that took a file's place
 
 
 class Gone(Exception):
@@ -130,7 +132,7 @@ class Store:
         """The short way for most files: small, whole, and at the end of reading what the walk saw. False, and nothing
         stored, where any of that is in doubt: then the long way says what is the matter."""
         size = node.stat.st_size
-        if size > _SMALL or (self._sparse and node.stat.st_blocks * 512 < size):
+        if size > _SMALL or (self._sparse and node.stat.st_blocks * 512 < size) or content.fresh(node.stat):
             return False
         denied: List[str] = []
         try:
@@ -264,10 +266,18 @@ class _Reading:
     def __enter__(self) -> _Reading:
         try:
             self.fd = content.open_file(self._node.name, self._node.dir_fd)
-            self.info = os.fstat(self.fd)
         except FileNotFoundError:
             raise
         except OSError as error:
+            if error.errno in _REPLACED:
+                raise Gone
+            raise _Unreadable(error)
+        try:
+            self.info = os.fstat(self.fd)
+            if content.outwait(self.info):
+                self.info = os.fstat(self.fd)
+        except OSError as error:
+            os.close(self.fd)
             raise _Unreadable(error)
         return self
 

@@ -15,9 +15,7 @@ import stat
 import struct
 import time
 from array import array
-from typing import BinaryIO, Dict, Iterator, List, Optional, Set, Tuple
-
-from ansible_collections.proven.upkeep.plugins.module_utils import atomic
+from typing import BinaryIO, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from .model import order
 
@@ -84,10 +82,10 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def recording(folder: str) -> Iterator[Recorder]:
-    """A recorder over a nameless file in `folder`."""
+def recording(spool: Callable[[], BinaryIO]) -> Iterator[Recorder]:
+    """A recorder over the nameless file that `spool` makes."""
     try:
-        stream = atomic.nameless(folder)  # closed below, where a full disk must not matter
+        stream = spool()  # closed below, where a full disk must not matter
     except OSError as error:
         yield Recorder(None, error)
         return

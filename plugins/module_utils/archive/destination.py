@@ -74,6 +74,24 @@ class Destination(NamedTuple):
         prefix = os.fsencode(_TEMPORARY + os.path.basename(self.archive))
         return lambda name: name in ours or name.startswith(prefix)
 
+    def spool(self) -> BinaryIO:
+        """A nameless file in `folder`. Where a file system has none (NFS, FUSE), it has a name for a moment: one that
+        `settle` knows. Raises OSError."""
+        flags = os.O_RDWR | os.O_CLOEXEC
+        try:
+            fd = os.open(self.folder, flags | os.O_TMPFILE, 0o600)
+        except OSError:
+            path = os.path.join(self.folder, self._spool_prefix + os.urandom(8).hex())
+            fd = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            stream = os.fdopen(fd, "w+b")
+            os.unlink(path)
+            return stream
+        return os.fdopen(fd, "w+b")
+
+    @property
+    def _spool_prefix(self) -> str:
+        return os.path.basename(self.temporary) + ".spool-"
+
     def check(self, make: bool) -> None:
         """Refuse a dest that cannot be; with `make`, make its folder. UpkeepError dest_not_a_file, dest_unwritable."""
         for path in (self.archive, self.manifest):
@@ -190,10 +208,14 @@ class Destination(NamedTuple):
         Returns what was done. Raises UpkeepError `dest_locked` when a run is under way, OSError.
         """
         pending = pending_manifest(self.archive)
-        if not os.path.lexists(self.temporary) and not os.path.lexists(pending):
+        spools = [name for name in os.listdir(self.folder) if name.startswith(self._spool_prefix)]
+        if not spools and not os.path.lexists(self.temporary) and not os.path.lexists(pending):
             return []
         done = []
         with self.locked():
+            for name in spools:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, name))
             for target in (self, self.incomplete):
                 if os.path.lexists(pending) and belongs(pending, target.archive):
                     os.rename(pending, target.manifest)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from types import ModuleType
 from typing import Any, Dict, Iterator, Optional, Tuple
@@ -116,6 +117,7 @@ def _spool(tar: _Tar) -> Tuple[Any, str, int]:
         raise ValueError("the header of its manifest is damaged")
     import tempfile  # pylint: disable=import-outside-toplevel  # rare: the manifest beside the archive is missing
 
+    _require_room(size, tempfile.gettempdir())
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - the manifest keeps it
     for piece in tar.parts(size):
         spool.write(piece)
@@ -123,6 +125,13 @@ def _spool(tar: _Tar) -> Tuple[Any, str, int]:
         spool.close()
         raise ValueError("something stands behind its manifest")
     return spool, before.hexdigest(), start
+
+
+def _require_room(size: int, folder: str) -> None:
+    """A few bytes can unpack to gigabytes: the folder for temporary files keeps half of what it has free."""
+    info = os.statvfs(folder)
+    if size > info.f_bavail * info.f_frsize // 2:
+        raise ValueError(f"its manifest has {size} bytes, and there is no room for that in {folder}")
 
 
 def _ustar(head: bytes) -> Tuple[bytes, int, bytes]:

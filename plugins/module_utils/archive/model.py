@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Tuple
 
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import one_line
+
 FORMAT = 2  # of archive and manifest together; 1 gave every time below a second a pax header
 BLOCK_SIZE = 1 << 20
 RECORD = 512  # tar's unit: every header and every content is padded to it
@@ -107,8 +109,9 @@ def raw(name: str) -> bytes:
 
 
 def shown(name: bytes) -> str:
-    """A name as a person or a document reads it: always encodable, bytes that are not UTF-8 as `\\xff`."""
-    return name.decode("utf-8", "backslashreplace")
+    """A name as a person or a document reads it: always encodable and on one line, bytes that are not UTF-8 and control
+    characters as `\\xff`."""
+    return one_line(name.decode("utf-8", "backslashreplace"))
 
 
 def order(path: bytes) -> tuple:

@@ -134,13 +134,16 @@ class _Test:
             fd = scratch.prepare()
         except OSError as error:
             raise write_error(error, scratch.path)
+        self.extractor = Extractor(fd, self.request.devices)
         try:
             try:
-                extractor = self._filled(fd)
-                extractor.finish(self._links_and_folders(), self.findings.damaged_paths)
+                self._fill(fd)
+                self.extractor.finish(self._links_and_folders(), self.findings.damaged_paths)
             except OSError as error:
-                raise write_error(error, scratch.path)
-            self._compare_extracted(extractor, scratch, fd)
+                raise write_error(error, os.path.join(scratch.path, shown(self.extractor.current)))
+            finally:
+                self.extractor.close()
+            self._compare_extracted(self.extractor, scratch, fd)
             self.check_results = _run(self.commands, scratch.path)
         finally:
             self.kept = self.request.keep
@@ -148,18 +151,16 @@ class _Test:
                 self._remove(scratch)
             os.close(fd)  # not before: it is the lock
 
-    def _filled(self, fd: int) -> Extractor:
-        """The extractor that has made every folder and file in scope."""
-        extractor, doubt = Extractor(fd, self.request.devices), quick.CANNOT_TELL
+    def _fill(self, fd: int) -> None:
+        """Make every folder and file in scope."""
+        known, doubt = self.archive, quick.CANNOT_TELL
         if self.selection.everything:
-            known = self.archive
-            doubt = quick.prove(known.fd, known.codec, known.manifest, self.threads, self.findings, extractor)
+            doubt = quick.prove(known.fd, known.codec, known.manifest, self.threads, self.findings, self.extractor)
         if doubt:  # again, one after the other, from an empty folder
-            extractor.close()
+            self.extractor.close()
             empty(fd, keep=MARKER)
-            extractor = Extractor(fd, self.request.devices)
-            verify(self.archive, self.selection, self.threads, self.findings, extractor.entry, doubt=doubt)
-        return extractor
+            self.extractor = Extractor(fd, self.request.devices)
+            verify(known, self.selection, self.threads, self.findings, self.extractor.entry, doubt=doubt)
 
     def _remove(self, scratch: Scratch) -> None:
         try:

@@ -19,13 +19,11 @@ from . import scratch
 from .extract import Extractor, Folders, enter, enter_or_make
 from .metadata import read_xattrs
 from .model import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, shown
-from .restore_plan import REPLACE, Plan, Rules, Step, seen
+from .restore_plan import REPLACE, STAGING, Plan, Rules, Step, seen
 from .scope import Selection
 from .walk import describe_error
 
-STAGING = b".upkeep-restoring"
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
-_DEFAULT_ACL = "system.posix_acl_default"
 
 
 class Restorer:
@@ -44,6 +42,7 @@ class Restorer:
         self._fds: Dict[bytes, int] = {}
         self._touched: Set[bytes] = set()
         self._to_dress: Dict[bytes, Entry] = {}
+        self._leftovers = set(plan.leftovers)  # but for those that were taken over since
 
     def entry(self, entry: Entry) -> Optional[_Building]:
         """First pass, for `verify`: folders, files and special files. Raises OSError only for what ends it all."""
@@ -70,6 +69,7 @@ class Restorer:
     def finish(self, selection: Selection, entries: Iterable[Entry]) -> None:
         """Second pass over all entries: links; then what belongs to the folders that were made or written into."""
         self._folders.close()
+        self._sweep()
         try:
             for entry in selection.as_restored(entries):
                 step = self._plan.steps.get(entry.path)
@@ -82,6 +82,17 @@ class Restorer:
                     self.fail(entry, error)
         finally:
             self.close()
+
+    def _sweep(self) -> None:
+        """Take over each staging folder that a cut left where nothing is to be done any more: leaving removes it."""
+        for folder in sorted(self._leftovers):
+            with contextlib.suppress(OSError):
+                fd = _private(self._folders.at(folder))
+                self._stages[folder], self._fds[folder] = Extractor(fd), fd
+                self._touched.add(folder)
+        self._folders.close()
+        if b"" in self._fds:
+            self._leave(b"", self._root)
 
     def close(self) -> None:
         """Remove what is left in staging. Raises OSError."""
@@ -111,8 +122,9 @@ class Restorer:
         parent = self._folders.at(folder)
         if folder not in self._stages:
             self._touched.add(folder)
+            self._leftovers.discard(folder)
             fd = _private(parent)
-            stage = Extractor(fd, self._rules.devices)
+            stage = Extractor(fd, self._rules.devices, lasting=True)
             stage.limits = self.limits
             self._stages[folder], self._fds[folder] = stage, fd
         return name, parent, self._stages[folder]
@@ -254,7 +266,7 @@ def _private(parent: int) -> int:
         if left_over:
             scratch.empty(fd)
         with contextlib.suppress(OSError):  # it has none, or the file system knows none
-            os.removexattr(fd, _DEFAULT_ACL)
+            os.removexattr(fd, scratch.DEFAULT_ACL)
     except BaseException:
         os.close(fd)
         raise

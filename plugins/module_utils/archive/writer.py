@@ -10,7 +10,6 @@ import zlib
 from types import ModuleType
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
-from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import _lines, gz, manifest
@@ -38,14 +37,16 @@ class Settings(NamedTuple):
 class ArchiveWriter:
     """One archive. `add` every node, then `finish`, then `write_manifest`; `close` in any case.
 
-    `stream` is the archive's file, unbuffered, open for reading too; `folder` takes the nameless spool of the manifest.
+    `stream` is the archive's file, unbuffered, open for reading too; `spool` makes a nameless one for the manifest.
     """
 
-    def __init__(self, stream: BinaryIO, folder: str, settings: Settings, manifest_header: Dict[str, Any]) -> None:
+    def __init__(
+        self, stream: BinaryIO, spool: Callable[[], BinaryIO], settings: Settings, manifest_header: Dict[str, Any]
+    ) -> None:
         self._stream, self._settings = stream, settings
         self._sink = BlockWriter(stream, settings.codec, settings.level, settings.threads)
         try:
-            self._spool = atomic.nameless(folder)
+            self._spool = spool()
         except BaseException:
             self._sink.close()
             raise
