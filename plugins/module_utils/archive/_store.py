@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -32,6 +33,7 @@ from .walk import Node, describe_error
 _TRIES = 3
 _PAUSE_S = 0.05  # between tries: long enough for a short write to end
 _ZEROS = bytes(512)
+_REPLACED = (errno.ELOOP, errno.ENXIO)  # what opening says of a link, or a socket, that took a file's place
 
 
 class Gone(Exception):
@@ -230,10 +232,16 @@ class _Reading:
     def __enter__(self) -> _Reading:
         try:
             self.fd = content.open_file(self._node.name, self._node.dir_fd)
-            self.info = os.fstat(self.fd)
         except FileNotFoundError:
             raise
         except OSError as error:
+            if error.errno in _REPLACED:
+                raise Gone
+            raise _Unreadable(error)
+        try:
+            self.info = os.fstat(self.fd)
+        except OSError as error:
+            os.close(self.fd)
             raise _Unreadable(error)
         return self
 

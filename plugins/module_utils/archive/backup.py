@@ -130,7 +130,7 @@ class _Run:
 
     def _same_under_lock(self) -> Optional[Previous]:
         """The closer look, with nobody replacing the archive until it is noted what that archive is."""
-        with self.dest.held(), cache.recording(self.dest.folder) as recorder:
+        with self.dest.held(), cache.recording(self.dest.spool) as recorder:
             known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
             if known is not None:
                 known = self._same_at_a_closer_look(known, recorder)
@@ -173,8 +173,8 @@ class _Run:
             self.codec, self.level, self.request.threads or usable_cpus(), self.request.xattrs, self.request.sparse,
             self.request.on_changed,
         )  # fmt: skip
-        with self.dest.locked() as stream, cache.recording(self.dest.folder) as recorder:
-            writer = ArchiveWriter(stream, self.dest.folder, settings, self._manifest_header())
+        with self.dest.locked() as stream, cache.recording(self.dest.spool) as recorder:
+            writer = ArchiveWriter(stream, self.dest.spool, settings, self._manifest_header())
             try:
                 for node in self.walker.nodes(recorder):
                     writer.add(node)

@@ -13,7 +13,6 @@ import contextlib
 import os
 import stat
 import struct
-import tempfile
 import time
 from array import array
 from typing import BinaryIO, Callable, Dict, Iterator, List, Optional, Set, Tuple
@@ -83,10 +82,10 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def recording(folder: str) -> Iterator[Recorder]:
-    """A recorder over a nameless file in `folder`."""
+def recording(spool: Callable[[], BinaryIO]) -> Iterator[Recorder]:
+    """A recorder over the nameless file that `spool` makes."""
     try:
-        stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed below, where a full disk must not matter
+        stream = spool()  # closed below, where a full disk must not matter
     except OSError as error:
         yield Recorder(None, error)
         return

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import tempfile
 from dataclasses import dataclass
 from typing import BinaryIO, Callable, Iterator, List
 
@@ -75,6 +76,15 @@ class Destination:
         ours = {os.fsencode(os.path.basename(path)) for path in finals}
         prefix = os.fsencode(_TEMPORARY + os.path.basename(self.archive))
         return lambda name: name in ours or name.startswith(prefix)
+
+    def spool(self) -> BinaryIO:
+        """A nameless file in `folder`. Where a file system has none (NFS, FUSE), it has a name for a moment: one that
+        `settle` knows. Raises OSError."""
+        return tempfile.TemporaryFile(dir=self.folder, prefix=self._spool_prefix)  # noqa: SIM115
+
+    @property
+    def _spool_prefix(self) -> str:
+        return os.path.basename(self.temporary) + ".spool-"
 
     def check(self, make: bool) -> None:
         """Refuse a dest that cannot be; with `make`, make its folder. UpkeepError dest_not_a_file, dest_unwritable."""
@@ -192,10 +202,14 @@ class Destination:
         Returns what was done. Raises UpkeepError `dest_locked` when a run is under way, OSError.
         """
         pending = pending_manifest(self.archive)
-        if not os.path.lexists(self.temporary) and not os.path.lexists(pending):
+        spools = [name for name in os.listdir(self.folder) if name.startswith(self._spool_prefix)]
+        if not spools and not os.path.lexists(self.temporary) and not os.path.lexists(pending):
             return []
         done = []
         with self.locked():
+            for name in spools:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, name))
             for target in (self, self.incomplete):
                 if os.path.lexists(pending) and belongs(pending, target.archive):
                     os.rename(pending, target.manifest)

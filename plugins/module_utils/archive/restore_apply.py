@@ -20,11 +20,10 @@ from . import scratch
 from .extract import Extractor, Folders, enter, enter_or_make
 from .metadata import read_xattrs
 from .model import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, shown
-from .restore_plan import REPLACE, Plan, Rules, Step, seen
+from .restore_plan import REPLACE, STAGING, Plan, Rules, Step, seen
 from .scope import Selection
 from .walk import describe_error
 
-STAGING = b".upkeep-restoring"
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _DEFAULT_ACL = "system.posix_acl_default"
 
@@ -45,6 +44,7 @@ class Restorer:
         self._fds: Dict[bytes, int] = {}
         self._touched: Set[bytes] = set()
         self._to_dress: Dict[bytes, Entry] = {}
+        self._leftovers = set(plan.leftovers)  # but for those that were taken over since
 
     def entry(self, entry: Entry) -> Optional[_Building]:
         """First pass, for `verify`: folders, files and special files. Raises OSError only for what ends it all."""
@@ -71,6 +71,7 @@ class Restorer:
     def finish(self, selection: Selection, entries: Iterable[Entry]) -> None:
         """Second pass over all entries: links; then what belongs to the folders that were made or written into."""
         self._folders.close()
+        self._sweep()
         try:
             for entry in selection.as_restored(entries):
                 step = self._plan.steps.get(entry.path)
@@ -83,6 +84,17 @@ class Restorer:
                     self.fail(entry, error)
         finally:
             self.close()
+
+    def _sweep(self) -> None:
+        """Take over each staging folder that a cut left where nothing is to be done any more: leaving removes it."""
+        for folder in sorted(self._leftovers):
+            with contextlib.suppress(OSError):
+                fd = _private(self._folders.at(folder))
+                self._stages[folder], self._fds[folder] = Extractor(fd), fd
+                self._touched.add(folder)
+        self._folders.close()
+        if b"" in self._fds:
+            self._leave(b"", self._root)
 
     def close(self) -> None:
         """Remove what is left in staging. Raises OSError."""
@@ -112,6 +124,7 @@ class Restorer:
         parent = self._folders.at(folder)
         if folder not in self._stages:
             self._touched.add(folder)
+            self._leftovers.discard(folder)
             fd = _private(parent)
             stage = Extractor(fd, self._rules.devices)
             stage.limits = self.limits

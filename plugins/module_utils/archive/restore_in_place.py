@@ -96,7 +96,7 @@ class _Restore:
             planner = Planner(fd, archive.manifest, selection, self.rules, self.empty)
             self.plan = planner.run()
             planner.require_room(self.request.require_free)
-            if not self.check and self.plan.steps:
+            if not self.check and (self.plan.steps or self.plan.leftovers):
                 self._write(archive, selection, fd)
         finally:
             os.close(fd)  # not before: it is the lock

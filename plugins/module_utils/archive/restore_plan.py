@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -25,6 +26,7 @@ from .walk import Node, describe_error
 
 CREATE, REPLACE = "create", "replace"
 OLDER, NEVER, ALWAYS = "older", "never", "always"
+STAGING = b".upkeep-restoring"  # a restore's own folder, beside what it builds in there
 Seen = Tuple[int, ...]
 
 _ABSENT = (errno.ENOENT,)
@@ -46,7 +48,8 @@ class Plan:
     """Every path in scope is in `steps`, `refused`, or among the `unchanged` ones.
 
     `diff` holds (path, what is there, what would be), the first LIMIT of them. `apart` are things that this restore
-    does not bring back, {"what", "why"}; `unstored` counts what the archive does not hold as it should.
+    does not bring back, {"what", "why"}; `unstored` counts what the archive does not hold as it should. `leftovers` are
+    folders in which a restore that was cut left its staging folder.
     """
 
     steps: Dict[bytes, Step] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class Plan:
     diff: List[Tuple[str, str, str]] = field(default_factory=list)
     apart: List[Dict[str, str]] = field(default_factory=list)
     unstored: int = 0
+    leftovers: Set[bytes] = field(default_factory=set)
 
     def paths(self, action: str) -> Iterator[bytes]:
         return (path for path, step in self.steps.items() if step.action == action)
@@ -92,6 +96,7 @@ class Planner:
         self._made: Set[bytes] = set()
         self._rooms: Dict[int, _Room] = {}
         self._device = -1
+        self._looked_in: Optional[bytes] = None  # the last folder that was searched for a leftover
 
     def run(self) -> Plan:
         """Raises UpkeepError `manifest_damaged`, and OSError where even looking fails as a whole."""
@@ -192,7 +197,9 @@ class Planner:
         if self._fresh is not None or self._empty:
             return None
         try:
-            return folders.at(folder)
+            fd = folders.at(folder)
+            self._look_for_leftover(folder, fd)
+            return fd
         except OSError as error:
             if error.errno in _ABSENT:
                 self._note_made(folder)
@@ -204,6 +211,15 @@ class Planner:
         self._blocked = (top, f"{why}: restore beside (dest), or move it away")
         self._refuse(entry, self._blocked[1])
         return None
+
+    def _look_for_leftover(self, folder: bytes, fd: int) -> None:
+        if folder == self._looked_in:
+            return
+        self._looked_in = folder
+        with contextlib.suppress(OSError):
+            info = os.stat(STAGING, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid():
+                self.plan.leftovers.add(folder)
 
     def _note_made(self, folder: bytes) -> None:
         if folder not in self._made:

@@ -91,7 +91,9 @@ class Scratch:
         """Empty it; remove it too where it was not there before. Raises OSError."""
         fd = os.open(self.path, _FOLDER)
         try:
-            empty(fd)
+            empty(fd, keep=MARKER)
+            with contextlib.suppress(FileNotFoundError):  # last: a kill on the way leaves a folder known for ours
+                os.unlink(MARKER, dir_fd=fd)
         finally:
             os.close(fd)
         if self._made:

@@ -8,6 +8,7 @@ be longer than the kernel takes at once. The order is that of `model.order`.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 import re
@@ -22,6 +23,7 @@ from .model import EMBEDDED_NAME, EVIDENCE_MARKER, SCRATCH_MARKER, order, raw, s
 
 CHUNK = 4096  # names looked at together; bounds memory in a folder with a million names
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_DESCRIPTORS = (errno.ENFILE, errno.EMFILE)  # ours to fix, not the folder's
 _MARKERS = frozenset((EVIDENCE_MARKER, SCRATCH_MARKER))
 
 
@@ -190,11 +192,11 @@ class Walker:
         """(node, its names), or None for a folder that is no part of an archive or has gone."""
         try:
             fd = os.open(name, _FOLDER, dir_fd=parent)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # gone, or a link or a file took its place: never followed
             self.vanished.append(path)
             return None
         except OSError as error:
-            if error.errno in (23, 24):  # ENFILE, EMFILE: ours to fix, not the folder's
+            if error.errno in _NO_DESCRIPTORS:
                 raise
             return Node(path, name, seen, parent, -1, error, False), ()
         try:
@@ -207,17 +209,18 @@ class Walker:
             if self.one_file_system and seen.st_dev != device:
                 self.mounts.append(path)
                 return Node(path, name, seen, parent, fd, None, False), ()
-            try:
-                names = list(map(os.fsencode, os.listdir(fd)))
-            except OSError as error:
-                os.close(fd)
-                return Node(path, name, seen, parent, -1, error, False), ()
+            names = list(map(os.fsencode, os.listdir(fd)))
             if has_marker(fd, self.markers.intersection(names)):
                 self.marked.append(path)
                 self.excluded += 1
                 os.close(fd)
                 return None
             return Node(path, name, seen, parent, fd, None, False), self._wanted(path, place, names)
+        except OSError as error:  # a failing disk or a dead mount: the folder's fault, not that of whoever reads it
+            os.close(fd)
+            if error.errno in _NO_DESCRIPTORS:
+                raise
+            return Node(path, name, seen, parent, -1, error, False), ()
         except BaseException:
             os.close(fd)
             raise
@@ -307,11 +310,16 @@ def find_roots(paths: Iterable[str], root: Optional[str], missing_ok: bool = Fal
             message = f"paths: {given} is relative: give an absolute path, or set root to what it is relative to."
             raise UpkeepError("bad_parameter", message, option="paths")
         full = "/" + os.path.normpath(os.path.join(base, given)).lstrip("/")
-        if not os.path.lexists(full):
+        try:
+            os.lstat(full)
+        except (FileNotFoundError, NotADirectoryError):
             if missing_ok:
                 continue
             message = f"paths: {full} does not exist; nothing was backed up."
             raise UpkeepError("path_missing", message, option="paths", path=full)
+        except OSError as error:
+            message = f"paths: {full} cannot be looked at ({describe_error(error)}); nothing was backed up."
+            raise UpkeepError("unreadable", message, option="paths", path=full)
         name = os.path.relpath(full, base)
         if name == ".." or name.startswith("../"):
             raise UpkeepError("bad_parameter", f"paths: {given} lies outside root {base}.", option="paths")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,14 +37,16 @@ class Settings:
 class ArchiveWriter:
     """One archive. `add` every node, then `finish`, then `write_manifest`; `close` in any case.
 
-    `stream` is the archive's file, unbuffered, open for reading too; `folder` takes the nameless spool of the manifest.
+    `stream` is the archive's file, unbuffered, open for reading too; `spool` makes a nameless one for the manifest.
     """
 
-    def __init__(self, stream: BinaryIO, folder: str, settings: Settings, manifest_header: Dict[str, Any]) -> None:
+    def __init__(
+        self, stream: BinaryIO, spool: Callable[[], BinaryIO], settings: Settings, manifest_header: Dict[str, Any]
+    ) -> None:
         self._stream, self._settings = stream, settings
         self._sink = BlockWriter(stream, settings.codec, settings.level, settings.threads)
         try:
-            self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the writer
+            self._spool = spool()
         except BaseException:
             self._sink.close()
             raise

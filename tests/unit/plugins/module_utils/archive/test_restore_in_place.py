@@ -289,7 +289,7 @@ def test_a_leftover_of_somebody_else_is_not_used(home, back_up, bring_back):
         pytest.skip("only root can give files away")
     archive = back_up(home)["data"]["archive"]
     (home / "sub" / "two").unlink()
-    trap = home / "sub" / os.fsdecode(restore_apply.STAGING)
+    trap = home / "sub" / os.fsdecode(restore_plan.STAGING)
     trap.mkdir()
     os.chown(str(trap), 12345, 12345)
     result = bring_back(archive)
