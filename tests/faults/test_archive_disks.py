@@ -64,7 +64,11 @@ def broken(memory):
 
 def descriptors():
     """What this process has open on a disk."""
-    links = (os.readlink(path) for path in map("/proc/self/fd/{}".format, os.listdir("/proc/self/fd")) if os.path.lexists(path))
+    links = (
+        os.readlink(path)
+        for path in map("/proc/self/fd/{}".format, os.listdir("/proc/self/fd"))
+        if os.path.lexists(path)
+    )
     return {link for link in links if link.startswith("/")} - {"/proc/self/fd"}
 
 
@@ -234,7 +238,12 @@ def test_an_archive_that_cannot_be_read(broken, small_tree, memory, drilled):
         assert document["status"] == "failed" and "\n" not in document["failures"][0]["msg"]
         assert code or result.failure, number
         shutil.rmtree(memory / "here", ignore_errors=True)
-    assert document["status"] == "ok" and seen <= {"archive_unreadable", "manifest_damaged", "io_error", "archive_damaged"}
+    assert document["status"] == "ok" and seen <= {
+        "archive_unreadable",
+        "manifest_damaged",
+        "io_error",
+        "archive_damaged",
+    }
 
 
 def test_a_read_only_dest(memory, mounted, back_up, small_tree, drilled):

@@ -240,6 +240,8 @@ class _Reading:
             raise _Unreadable(error)
         try:
             self.info = os.fstat(self.fd)
+            if content.outwait(self.info):
+                self.info = os.fstat(self.fd)
         except OSError as error:
             os.close(self.fd)
             raise _Unreadable(error)

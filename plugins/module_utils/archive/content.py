@@ -7,12 +7,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
 from typing import Callable, List, Optional, Tuple
 
 from .model import BLOCK_SIZE
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ZEROS = bytes(BLOCK_SIZE)
+_REALTIME_COARSE = 5  # linux/time.h; Python has no name for it
+_TICKS_NS = 20_000_000  # two of the longest, at 100 Hz
 MAX_HOLES = 16 << 30  # a quarter of a minute's hashing; `truncate -s 16T` would take hours
 MAP_AND_DATA = "map+data"
 
@@ -29,6 +32,24 @@ def same(before: os.stat_result, after: os.stat_result) -> bool:
         and before.st_mtime_ns == after.st_mtime_ns
         and before.st_ctime_ns == after.st_ctime_ns
     )
+
+
+def tick() -> int:
+    """The clock by which a kernel before 6.13 stamps changes, in ns: it moves every few milliseconds only."""
+    return time.clock_gettime_ns(_REALTIME_COARSE)
+
+
+def outwait(info: os.stat_result) -> bool:
+    """Wait until the tick is over in which the file was last changed, if it is that fresh; whether it was.
+
+    A change behind this look, but still in that tick, would leave the file looking the same.
+    """
+    waited = False
+    # What lies further ahead was stamped before the clock was set back: any change now looks different.
+    while 0 <= info.st_ctime_ns - tick() < _TICKS_NS:
+        time.sleep(0.002)
+        waited = True
+    return waited
 
 
 def read_small(fd: int, size: int) -> bytes:

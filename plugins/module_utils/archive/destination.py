@@ -80,7 +80,7 @@ class Destination:
     def spool(self) -> BinaryIO:
         """A nameless file in `folder`. Where a file system has none (NFS, FUSE), it has a name for a moment: one that
         `settle` knows. Raises OSError."""
-        return tempfile.TemporaryFile(dir=self.folder, prefix=self._spool_prefix)  # noqa: SIM115
+        return tempfile.TemporaryFile(dir=self.folder, prefix=self._spool_prefix)
 
     @property
     def _spool_prefix(self) -> str:

@@ -92,10 +92,19 @@ def describe(
         entry.user, entry.group = user_name(entry.uid), group_name(entry.gid)
         return entry
     if entry.type == SYMLINK:
-        entry.link = os.readlink(node.name, dir_fd=node.dir_fd)
+        entry.link = _target(node)
     if with_xattrs and entry.type != FILE:
         entry.xattrs = read_xattrs(node.fd if node.fd >= 0 else beneath(node.dir_fd, node.name), denied)
     return entry
+
+
+def _target(node: Node) -> bytes:
+    try:
+        return os.readlink(node.name, dir_fd=node.dir_fd)
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # something else took the link's place
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise
 
 
 def from_stat(path: bytes, info: os.stat_result) -> Entry:
