@@ -23,6 +23,7 @@ _STATES = {model.STABLE, model.CHANGED, model.VANISHED, model.UNREADABLE}
 
 
 _NO_NAMES = frozenset((b"", b".", b".."))
+_LARGE_RDEV = 1 << 21  # what a tar header holds; Linux has 12 and 20 bits
 _LARGE = 1 << 63  # what the kernel takes as a size or a time in seconds
 _LATEST = _LARGE * 1_000_000_000
 _MAX_STORED = 2 * model.BLOCK_SIZE  # no codec makes a block twice as large
@@ -107,7 +108,7 @@ def parse_entry(line: bytes) -> Entry:
         entry.leader = _path(d["leader"])
     if "rdev" in d:
         major, minor = d["rdev"]
-        if any(not whole(number) or not 0 <= number < 1 << 32 for number in (major, minor)):
+        if any(not whole(number) or not 0 <= number < _LARGE_RDEV for number in (major, minor)):
             raise ValueError("a device's number is out of range")
         entry.rdev = (major, minor)
     if "xattrs" in d:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import zlib
 from types import ModuleType
@@ -90,6 +91,7 @@ def _spool(tar: _Tar) -> Tuple[Any, str, int]:
             pass
     if head != embedded_header(size):
         raise ValueError("the header of its manifest is damaged")
+    _require_room(size)
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - the manifest keeps it
     for piece in tar.parts(size):
         spool.write(piece)
@@ -97,6 +99,13 @@ def _spool(tar: _Tar) -> Tuple[Any, str, int]:
         spool.close()
         raise ValueError("something stands behind its manifest")
     return spool, before.hexdigest(), start
+
+
+def _require_room(size: int) -> None:
+    """A few bytes can unpack to gigabytes: the folder for temporary files keeps half of what it has free."""
+    info = os.statvfs(tempfile.gettempdir())
+    if size > info.f_bavail * info.f_frsize // 2:
+        raise ValueError(f"its manifest has {size} bytes, and there is no room for that in {tempfile.gettempdir()}")
 
 
 def _ustar(head: bytes) -> Tuple[bytes, int, bytes]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import stat
 import zlib
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Dict, Iterator, Optional
@@ -112,7 +114,7 @@ def _load(path: str, spool: Optional[BinaryIO]) -> Manifest:
     header: Dict[str, Any] = {}
     closing: Dict[str, Any] = {}
     index = BlockIndex(0)
-    sha, size, entries, tail = hashlib.sha256(), 0, 0, 0
+    sha, size, entries, tail, raw_end = hashlib.sha256(), 0, 0, 0, 0
     kept = None  # the hash of the lines that the embedded copy has too
     for number, line in _numbered(path, spool):
         if closing:
@@ -132,11 +134,14 @@ def _load(path: str, spool: Optional[BinaryIO]) -> Manifest:
             if (block.number, block.offset, block.at) != at_end or not 0 < block.size <= BLOCK_SIZE:
                 raise ValueError(f"line {number}: block {block.number} does not follow the one before")
             index.append(block.size, block.stored, block.crc32)
+            raw_end = index.raw_end if kept is None else raw_end
         elif line.startswith(_lines.END_START):
             closing = _closing(line)
             kept, tail = (sha.copy(), size) if kept is None else (kept, tail)
             if closing["entries"] != entries:
                 raise ValueError("it lists {} entries and says {}".format(entries, closing["entries"]))
+            if closing["tar_bytes"] != raw_end:
+                raise ValueError("its blocks hold {} bytes of tar and it says {}".format(raw_end, closing["tar_bytes"]))
             if closing["lines_sha256"] != kept.hexdigest():
                 raise ValueError("its lines are not those that its closing line has the hash of")
             continue
@@ -190,7 +195,7 @@ def _numbered(path: str, spool: Optional[BinaryIO]) -> Iterator[tuple]:
             spool.seek(0)
             yield from _split(spool)
             return
-        with open(path, "rb") as stored:  # noqa: PTH123 - a stream, not a path object
+        with open(path, "rb", opener=_regular) as stored:
             if stored.read(10) != gz.header():
                 raise ValueError("it is not a manifest's gzip file")
             stored.seek(0)
@@ -198,6 +203,15 @@ def _numbered(path: str, spool: Optional[BinaryIO]) -> Iterator[tuple]:
                 yield from _split(lines)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"it does not unpack ({error})")
+
+
+def _regular(path: str, flags: int) -> int:
+    """An opener that never waits: what is no regular file is no manifest. ValueError."""
+    fd = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ValueError("it is not a regular file")
+    return fd
 
 
 def _split(lines: Any) -> Iterator[tuple]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import one_line
+
 FORMAT = 1
 BLOCK_SIZE = 1 << 20
 RECORD = 512  # tar's unit: every header and every content is padded to it
@@ -63,8 +65,9 @@ def raw(name: str) -> bytes:
 
 
 def shown(name: bytes) -> str:
-    """A name as a person or a document reads it: always encodable, bytes that are not UTF-8 as `\\xff`."""
-    return name.decode("utf-8", "backslashreplace")
+    """A name as a person or a document reads it: always encodable and on one line, bytes that are not UTF-8 and control
+    characters as `\\xff`."""
+    return one_line(name.decode("utf-8", "backslashreplace"))
 
 
 def order(path: bytes) -> tuple:

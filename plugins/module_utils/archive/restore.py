@@ -145,7 +145,9 @@ class _Test:
                 self._verify(extractor.entry)
                 extractor.finish(self._in_scope(), self.findings.damaged_paths)
             except OSError as error:
-                raise write_error(error, scratch.path)
+                raise write_error(error, os.path.join(scratch.path, shown(extractor.current)))
+            finally:
+                extractor.close()
             self._compare_extracted(extractor, scratch, fd)
             self.check_results = [commands.run(check, scratch.path) for check in self.commands]
         finally:

@@ -136,7 +136,7 @@ def stream(source: BinaryIO) -> Iterator[bytes]:
     for number in range(count):
         source.seek(table + 8 * number)
         stored, size = struct.unpack("<II", source.read(8))
-        if size > BLOCK_SIZE or position + stored > start:
+        if size > BLOCK_SIZE or stored > 2 * BLOCK_SIZE or position + stored > start:
             raise ValueError(f"its seek table is damaged at block {number}")
         source.seek(position)
         try:

@@ -4,78 +4,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 
 import pytest
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import _lines, gz, manifest, model
-from ansible_collections.proven.upkeep.plugins.module_utils.archive._tarheader import header, span
-from ansible_collections.proven.upkeep.plugins.module_utils.archive.blocks import BlockWriter
-from ansible_collections.proven.upkeep.plugins.module_utils.archive.writer import embedded_header
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import _lines, manifest
 
-
-def entry(path, type="file", **more):
-    uid, gid = os.getuid(), os.getgid()
-    facts = {"mode": 0o644, "uid": uid, "gid": gid, "user": "", "group": "", "mtime_ns": 0, **more}
-    return model.Entry(path, type, **facts)
-
-
-def file(path, content=b"evil", **more):
-    digest = hashlib.sha256(content).hexdigest()
-    return entry(path, size=len(content), sha256=digest, **more), content
+from tests import forge as forging
+from tests.forge import changed, entry, file
 
 
 @pytest.fixture
 def forge(tmp_path):
     """forge([(entry, content), ...]) -> an archive that is sound in every other way, with both manifests."""
-
-    def make(entries, line=_lines.entry_line, block_line=_lines.block_line, **header_facts):
-        path = str(tmp_path / "evil.tar.gz")
-        with open(path, "w+b", buffering=0) as stream:  # noqa: PTH123
-            sink = BlockWriter(stream, gz, 6, 1)
-            head = {
-                "schema": manifest.SCHEMA,
-                "format": 1,
-                "start": 10,
-                "backup": "evil",
-                "roots": ["."],
-                "xattrs": True,
-                **header_facts,
-            }
-            lines = [_lines.dump(head)]
-            for one, content in entries:
-                one.offset = sink.position
-                top = header(one)
-                sink.write(top + content + bytes(span(one, len(top)) - len(top) - len(content)))
-                lines.append(line(one))
-            sink.cut()
-            blocks = len(sink.blocks)
-            lines += [block_line(sink.blocks[n]) for n in range(blocks)]
-            facts = {
-                "entries": len(entries), "files": 0, "input_bytes": 0, "tar_bytes": sink.position,
-                "tar_sha256": sink.sha256(), "lines_sha256": hashlib.sha256(b"".join(lines)).hexdigest(),
-            }  # fmt: skip
-            body = b"".join([*lines, manifest.closing_line("embedded", facts)])
-            sink.write(embedded_header(len(body)) + body + bytes(model.padding(len(body))) + model.END_OF_TAR)
-            sink.finish()
-            lines += [_lines.block_line(sink.blocks[n], True) for n in range(blocks, len(sink.blocks))]
-            stream.seek(0)
-            whole = stream.read()
-            more = {
-                "stream_bytes": sink.position, "stream_sha256": sink.sha256(), "archive_bytes": len(whole),
-                "archive_sha256": hashlib.sha256(whole).hexdigest(), "created": "2026-01-01T00:00:00Z",
-                "parameters": {}, "document": {},
-            }  # fmt: skip
-            sink.close()
-        with open(path + manifest.SUFFIX, "w+b", buffering=0) as stream:  # noqa: PTH123
-            sink = BlockWriter(stream, gz, 6, 1)
-            sink.write(b"".join([*lines, manifest.closing_line("beside", facts, **more)]))
-            sink.finish()
-            sink.close()
-        return path
-
-    return make
+    return lambda entries, **more: forging.forge(tmp_path / "evil.tar.gz", entries, **more)
 
 
 @pytest.fixture
@@ -198,8 +140,6 @@ def test_a_bomb_is_refused_before_its_first_byte(forge, attempt, tmp_path, monke
 @pytest.mark.parametrize("size", [1 << 40, -1, "9", None, 1.5])
 def test_sizes_that_lie(forge, attempt, size):
     def lying(one):
-        import json
-
         document = json.loads(_lines.entry_line(one))
         document["size"] = size
         return _lines.dump(document)
@@ -220,10 +160,6 @@ def test_sizes_that_lie(forge, attempt, size):
 )
 def test_lines_that_are_none(forge, attempt, line):
     assert attempt(forge([file(b"a")], line=lambda _one: line)).failure.code == "manifest_damaged"
-
-
-def changed(line, **values):
-    return _lines.dump({**json.loads(line), **values})
 
 
 @pytest.mark.parametrize(
