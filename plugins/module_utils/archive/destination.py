@@ -13,7 +13,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import BinaryIO, Callable, Iterator, List
 
@@ -80,7 +79,16 @@ class Destination:
     def spool(self) -> BinaryIO:
         """A nameless file in `folder`. Where a file system has none (NFS, FUSE), it has a name for a moment: one that
         `settle` knows. Raises OSError."""
-        return tempfile.TemporaryFile(dir=self.folder, prefix=self._spool_prefix)
+        flags = os.O_RDWR | os.O_CLOEXEC
+        try:
+            fd = os.open(self.folder, flags | os.O_TMPFILE, 0o600)
+        except OSError:
+            path = os.path.join(self.folder, self._spool_prefix + os.urandom(8).hex())
+            fd = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            stream = os.fdopen(fd, "w+b")
+            os.unlink(path)
+            return stream
+        return os.fdopen(fd, "w+b")
 
     @property
     def _spool_prefix(self) -> str:

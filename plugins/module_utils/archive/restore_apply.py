@@ -25,7 +25,6 @@ from .scope import Selection
 from .walk import describe_error
 
 _FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
-_DEFAULT_ACL = "system.posix_acl_default"
 
 
 class Restorer:
@@ -268,7 +267,7 @@ def _private(parent: int) -> int:
         if left_over:
             scratch.empty(fd)
         with contextlib.suppress(OSError):  # it has none, or the file system knows none
-            os.removexattr(fd, _DEFAULT_ACL)
+            os.removexattr(fd, scratch.DEFAULT_ACL)
     except BaseException:
         os.close(fd)
         raise

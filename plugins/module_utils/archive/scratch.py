@@ -16,6 +16,7 @@ from .model import SCRATCH_MARKER
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MARKER = os.fsdecode(SCRATCH_MARKER)
+DEFAULT_ACL = "system.posix_acl_default"
 _MARKER_TEXT = "A restore was tried here. This folder is emptied by the next one.\n"
 
 
@@ -56,6 +57,8 @@ class Scratch:
         try:
             self._lock(fd)
             os.fchmod(fd, 0o700)
+            with contextlib.suppress(OSError):  # what is restored here must inherit nothing
+                os.removexattr(fd, DEFAULT_ACL)
             empty(fd, keep=MARKER)
             marker_fd = os.open(MARKER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=fd)
             with os.fdopen(marker_fd, "r+", errors="replace") as marker:

@@ -9,7 +9,6 @@ import gzip
 import json
 import os
 import resource
-import tempfile
 import time
 
 import pytest
@@ -19,6 +18,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.archive import (
     backup,
     cache,
     content,
+    destination,
     metadata,
     restore,
     scratch,
@@ -64,11 +64,11 @@ def test_no_room_for_the_records(top, back_up, state_dir, monkeypatch, fails):
 
         seek = close = flush = write
 
-    def temporary(**_more):
+    def spool(_self):
         return Full() if fails == "writing" else Full().write()
 
     with monkeypatch.context() as patch:
-        patch.setattr(tempfile, "TemporaryFile", temporary)
+        patch.setattr(destination.Destination, "spool", spool)
         assert not back_up(top, check=True)["changed"]
         result = back_up(top)
     assert not result["changed"] and "cache" in result["data"]["warnings"][0]
