@@ -17,6 +17,11 @@ description:
   - The archive takes the place of the last one only when it is written, synced to disk and read back. After a failure,
     or when the run is killed, the last archive and its manifest are as they were.
   - The same tree gives the same bytes, for the same compressor library and level.
+notes:
+  - Kept are names, types, contents, holes, links, owners, modes, modification times, extended attributes, ACLs and
+    capabilities. Not kept are the flags of C(chattr) (an immutable file comes back without its flag), project quotas,
+    times of access, change and birth, and what sockets are bound to.
+  - A user without root's powers is not even shown the attributes named V(trusted.*). They are not in that user's archives.
 options:
   name:
     description: Name of the backup set, as reports and proofs call it.

@@ -20,7 +20,16 @@ from .model import DIRECTORY, HARDLINK, SYMLINK, Entry
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_POWERS = stat.S_ISUID | stat.S_ISGID
 _NODES = {model.FIFO: stat.S_IFIFO, model.CHARACTER: stat.S_IFCHR, model.BLOCK: stat.S_IFBLK}
+
+
+def safe_mode(entry: Entry, uid: int, gid: int) -> int:
+    """The entry's mode for one who owns it with these numbers: no file is setuid for somebody else than it was."""
+    if entry.type != model.FILE:
+        return entry.mode
+    lost = (stat.S_ISUID if uid != entry.uid else 0) | (stat.S_ISGID if gid != entry.gid else 0)
+    return entry.mode & ~lost
 
 
 def enter(parent: int, name: bytes) -> int:
@@ -80,14 +89,16 @@ class Folders:
 
 class Extractor:
     """Puts entries under the folder `root`. `skipped` says what was not restored, and why; `limits` which attributes
-    this user or file system could not take (they are left out of a comparison); `current` is the path at work."""
+    this user or file system could not take (they are left out of a comparison); `current` is the path at work. With
+    `lasting`, what is restored is there to stay: no program gets the powers of an owner that it was not archived with.
+    """
 
-    def __init__(self, root: int, devices: bool = False) -> None:
+    def __init__(self, root: int, devices: bool = False, lasting: bool = False) -> None:
         self.skipped: Dict[bytes, str] = {}
         self.limits: Dict[str, str] = {}
         self.owners = os.geteuid() == 0
         self.current = b""
-        self._root, self._devices = root, devices
+        self._root, self._devices, self._lasting = root, devices, lasting
         self._folders = Folders(root)
 
     def entry(self, entry: Entry) -> Optional[_File]:
@@ -172,10 +183,19 @@ class Extractor:
         users = [key for key in entry.xattrs if key.startswith("user.")]
         for key in users:  # these take the right to write, which the mode may end
             self.attempt(key, os.setxattr, fd, key, entry.xattrs[key])
-        os.chmod(fd, entry.mode)
+        os.chmod(fd, self._mode(entry, fd))
         for key in entry.xattrs.keys() - users:
             self.attempt(key, os.setxattr, fd, key, entry.xattrs[key])
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    def _mode(self, entry: Entry, fd: int) -> int:
+        if not self._lasting or not entry.mode & _POWERS:
+            return entry.mode
+        info = os.fstat(fd)
+        mode = safe_mode(entry, info.st_uid, info.st_gid)
+        if mode != entry.mode:
+            self.limits.setdefault("setuid or setgid", "the owner or group that it stands for cannot be restored")
+        return mode
 
     def dress_name(self, entry: Entry, parent: int, name: bytes) -> None:
         """The same for what cannot be opened: links and special files, just made by us in a folder of ours."""

@@ -125,7 +125,7 @@ class Restorer:
             self._touched.add(folder)
             self._leftovers.discard(folder)
             fd = _private(parent)
-            stage = Extractor(fd, self._rules.devices)
+            stage = Extractor(fd, self._rules.devices, lasting=True)
             stage.limits = self.limits
             self._stages[folder], self._fds[folder] = stage, fd
         return name, parent, self._stages[folder]

@@ -8,7 +8,7 @@ import contextlib
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Set, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
@@ -16,7 +16,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 from . import compare
 from ._tarheader import stored_size
-from .extract import Folders, enter
+from .extract import Folders, enter, safe_mode
 from .manifest import Manifest
 from .metadata import from_stat
 from .model import BLOCK, CHARACTER, DIRECTORY, FILE, HARDLINK, SOCKET, STABLE, SYMLINK, Entry, shown
@@ -240,6 +240,8 @@ class Planner:
         wanted = {name: value for name, value in entry.xattrs.items() if self._counts(name, entry)}
         if wanted != live.xattrs:
             return False
+        if not self._is_root:
+            entry = replace(entry, mode=safe_mode(entry, live.uid, live.gid))
         return not compare.metadata(node, entry, live, self._skip | {"xattrs"}) and (
             entry.type != FILE or compare.same_content(node, entry)
         )

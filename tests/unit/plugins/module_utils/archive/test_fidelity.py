@@ -381,6 +381,11 @@ def test_what_an_ordinary_user_cannot_do_is_listed(open_dir, as_nobody, tmp_path
     assert [item["path"] for item in brought["failed"]] == ["null"]
     said = {item["what"] for item in brought["not_restored"]}
     assert {"owner and group of every entry", "attribute security.capability", "attribute trusted.mine"} <= said
+    # A program that was setuid for its owner is not made setuid for whoever restores it.
+    assert "attribute setuid or setgid" in said
+    assert stat.S_IMODE(os.stat(str(open_dir / "here" / "owned")).st_mode) == 0o755
+    again = as_nobody(bring_back)
+    assert "owned" in again["unchanged"] and "owned" not in again["replaced"]
 
 
 @pytest.mark.parametrize("program", ["tar", "bsdtar"])

@@ -132,9 +132,10 @@ PATHS = [
 ]  # fmt: skip
 VALUES = [
     None, -1, 0, 1, 1.5, True, "", "a", "..", "/", "\ud800", "\udcff", [], {}, [[0, 1]], [[0, 1 << 62]], 1 << 31,
-    1 << 32, {"user.a": "AA=="}, {"user.a": "!"}, {"system.posix_acl_access": "AgAAAA=="},
-    {"security.capability": "AQAAAg=="}, 1 << 63, 1 << 64, 10**30, -(1 << 63), "0777", "17777",
-    "x" * 5000, "file", "dir", "symlink", "hardlink", "char", "socket", "stable", "changed", "vanished", "unreadable", [1, 3], [1 << 21, 0],
+    1 << 32, 1 << 63, 1 << 64, 10**30, -(1 << 63), "0777", "17777", "x" * 5000, "file", "dir", "symlink", "hardlink",
+    "char", "socket", "stable", "changed", "vanished", "unreadable", [1, 3], [1 << 21, 0], {"user.a": "AA=="},
+    {"user.a": "!"},
+    {"system.posix_acl_access": "AgAAAA=="}, {"security.capability": "AQAAAg=="},
 ]  # fmt: skip
 FIELDS = [
     "path", "type", "size", "mode", "uid", "gid", "user", "group", "mtime_ns", "link", "leader", "rdev", "xattrs",
