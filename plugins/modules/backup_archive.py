@@ -21,7 +21,7 @@ notes:
   - Kept are names, types, contents, holes, links, owners, modes, modification times, extended attributes, ACLs and
     capabilities. Not kept are the flags of C(chattr) (an immutable file comes back without its flag), project quotas,
     times of access, change and birth, and what sockets are bound to.
-  - A user without root's powers is not even shown the attributes named V(trusted.*). They are not in that user's archives.
+  - A user without root's powers is not even shown the attributes named V(trusted.*), so that user's archives lack them.
 options:
   name:
     description: Name of the backup set, as reports and proofs call it.

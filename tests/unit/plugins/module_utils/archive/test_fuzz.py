@@ -102,7 +102,7 @@ def test_random_damage_is_always_found(pair, tmp_path, restore_test, dest):
     archive, beside, other, others = pair(dest)
     chance = random.Random(dest)
     path = tmp_path / ("t-" + dest)
-    for _number in range(100 * DOSE):
+    for _number in range(60 * DOSE):
         harm = chance.choice([flip, flip, cut, insert, delete, swap, wipe])
         now, its = chance.choice([
             (harm(archive, chance), beside),
@@ -120,8 +120,9 @@ def test_random_damage_is_always_found(pair, tmp_path, restore_test, dest):
         assert result.failure is not None, harm.__name__
         assert result.failure.code in ("archive_damaged", "manifest_damaged", "manifest_mismatch", "archive_unreadable")
         assert "\n" not in result.failure.message and len(result.failure.message) < 600
-        damaged = result.failure.code == "archive_damaged" and result.document["entries_verified"] < 12
-        assert not damaged or result.document["damage"], "the entry is named"
+        if result.failure.code == "archive_damaged":  # the entry is named, or the damage lies behind all of them
+            lost = result.document["entries_expected"] - result.document["entries_verified"]
+            assert lost <= len(result.document["damage"]) and (lost or "intact" in result.failure.message)
 
 
 # -- malice -----------------------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ ENTRIES = st.one_of(
 LIES = st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(VALUES), max_size=2)
 
 
-@settings(max_examples=120 * DOSE, **BOUNDED)
+@settings(max_examples=80 * DOSE, **BOUNDED)
 @given(st.lists(ENTRIES, min_size=1, max_size=4), st.lists(LIES, min_size=4, max_size=4), st.sampled_from([gz, plain]),
        st.booleans(), st.booleans())  # fmt: skip
 def test_random_malice_stays_inside(entries, lies, codec, in_order, beside):
@@ -193,7 +194,7 @@ def test_random_malice_stays_inside(entries, lies, codec, in_order, beside):
         shutil.rmtree(place)
 
 
-@settings(max_examples=150 * DOSE, **BOUNDED)
+@settings(max_examples=100 * DOSE, **BOUNDED)
 @given(st.binary(max_size=3000), st.sampled_from(["gz", "plain", "manifest", "header"]))
 def test_random_bytes_are_no_archive(noise, kind):
     with tempfile.TemporaryDirectory() as place:
