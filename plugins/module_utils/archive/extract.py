@@ -82,18 +82,20 @@ class Folders:
 
 class Extractor:
     """Puts entries under the folder `root`. `skipped` says what was not restored, and why; `limits` which attributes
-    this user or file system could not take (they are left out of a comparison)."""
+    this user or file system could not take (they are left out of a comparison); `current` is the path at work."""
 
     def __init__(self, root: int, devices: bool = False) -> None:
         self.skipped: Dict[bytes, str] = {}
         self.limits: Dict[str, str] = {}
         self.owners = os.geteuid() == 0
+        self.current = b""
         self._root, self._devices = root, devices
         self._new: Optional[Tuple[int, int]] = None
         self._folders = Folders(root)
 
     def entry(self, entry: Entry) -> Optional[_File]:
         """Make one entry; links wait for `finish`. A regular file is returned to be written. Raises OSError."""
+        self.current = entry.path
         folder, name = os.path.split(entry.path)
         if entry.type == DIRECTORY:
             self._folders.at(b"" if entry.path == b"." else entry.path)
@@ -115,6 +117,7 @@ class Extractor:
         return None
 
     def close(self) -> None:
+        """After a failure: leave the folders that are open."""
         self._folders.close()
 
     def finish(self, entries: Iterable[Entry], without: Set[bytes]) -> None:
@@ -132,6 +135,7 @@ class Extractor:
             for entry in entries:
                 if entry.path in without:
                     continue
+                self.current = entry.path
                 if entry.path == b".":
                     self.skipped[entry.path] = "the scratch folder stays private: it keeps its own owner, mode and time"
                 elif entry.type == DIRECTORY:

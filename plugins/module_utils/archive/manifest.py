@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
+import stat
 from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -162,6 +164,7 @@ class _Reading:
         self.header: Dict[str, Any] = {}
         self.closing: Dict[str, Any] = {}
         self.index = BlockIndex(0)
+        self.raw_end = 0  # of the blocks that the embedded copy has too
         self.tail = 0  # bytes of the lines that the embedded copy has too
         self.kept: Any = None  # and their hash
         self._sha, self._size, self._entries = hashlib.sha256(), 0, 0
@@ -203,6 +206,8 @@ class _Reading:
         if (block.number, block.offset, block.at) != at_end or not 0 < block.size <= BLOCK_SIZE:
             raise ValueError(f"line {number}: block {block.number} does not follow the one before")
         index.append(block.size, block.stored, block.crc32)
+        if self.kept is None:
+            self.raw_end = index.raw_end
 
     def _end(self, line: bytes) -> None:
         closing = self.closing = _closing(line)
@@ -210,6 +215,9 @@ class _Reading:
             self.kept, self.tail = self._sha.copy(), self._size
         if closing["entries"] != self._entries:
             raise ValueError("it lists {} entries and says {}".format(self._entries, closing["entries"]))
+        if closing["tar_bytes"] != self.raw_end:
+            said = closing["tar_bytes"]
+            raise ValueError(f"its blocks hold {self.raw_end} bytes of tar and it says {said}")
         if closing["lines_sha256"] != self.kept.hexdigest():
             raise ValueError("its lines are not those that its closing line has the hash of")
 
@@ -274,11 +282,20 @@ def _pieces(path: str, spool: Optional[BinaryIO]) -> Iterator[bytes]:
         spool.seek(0)
         yield from iter(lambda: spool.read(BLOCK_SIZE), b"")
         return
-    with open(path, "rb") as stored:  # noqa: PTH123 - a stream, not a path object
+    with open(path, "rb", opener=_regular) as stored:
         try:
             yield from gz.stream(stored)
         except ValueError as error:
             raise ValueError(f"it does not unpack ({error})")
+
+
+def _regular(path: str, flags: int) -> int:
+    """An opener that never waits: what is no regular file is no manifest. ValueError."""
+    fd = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ValueError("it is not a regular file")
+    return fd
 
 
 def _split(number: int, chunk: bytes) -> Iterator[Tuple[int, bytes]]:

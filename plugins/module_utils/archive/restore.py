@@ -135,11 +135,14 @@ class _Test:
         except OSError as error:
             raise write_error(error, scratch.path)
         try:
+            self.extractor = Extractor(fd, self.request.devices)
             try:
                 extractor = self._filled(fd)
                 extractor.finish(self._links_and_folders(), self.findings.damaged_paths)
             except OSError as error:
-                raise write_error(error, scratch.path)
+                raise write_error(error, os.path.join(scratch.path, shown(self.extractor.current)))
+            finally:
+                self.extractor.close()
             self._compare_extracted(extractor, scratch, fd)
             self.check_results = _run(self.commands, scratch.path)
         finally:
@@ -150,16 +153,16 @@ class _Test:
 
     def _filled(self, fd: int) -> Extractor:
         """The extractor that has made every folder and file in scope."""
-        extractor, doubt = Extractor(fd, self.request.devices), quick.CANNOT_TELL
+        doubt = quick.CANNOT_TELL
         if self.selection.everything:
             known = self.archive
-            doubt = quick.prove(known.fd, known.codec, known.manifest, self.threads, self.findings, extractor)
+            doubt = quick.prove(known.fd, known.codec, known.manifest, self.threads, self.findings, self.extractor)
         if doubt:  # again, one after the other, from an empty folder
-            extractor.close()
+            self.extractor.close()
             empty(fd, keep=MARKER)
-            extractor = Extractor(fd, self.request.devices)
-            verify(self.archive, self.selection, self.threads, self.findings, extractor.entry, doubt=doubt)
-        return extractor
+            self.extractor = Extractor(fd, self.request.devices)
+            verify(self.archive, self.selection, self.threads, self.findings, self.extractor.entry, doubt=doubt)
+        return self.extractor
 
     def _remove(self, scratch: Scratch) -> None:
         try:
