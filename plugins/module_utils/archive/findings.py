@@ -9,6 +9,7 @@ from typing import Iterable, List, NamedTuple, Optional, Set, Tuple
 from .model import FILE, HARDLINK, SOCKET, STABLE, Entry, shown
 
 _NUMBERS = ("total", "expected", "verified", "files_expected", "files_verified", "bytes_verified", "not_stable")
+CANNOT_TELL = "this archive takes a closer look"  # a doubt without damage
 LIMIT = 1000  # names kept in a list; `counts` has the true numbers
 
 

@@ -184,8 +184,8 @@ class _Reading:
         self.header: Dict[str, Any] = {}
         self.closing: Dict[str, Any] = {}
         self.index = BlockIndex(0)
+        self.raw_end = 0  # of the blocks that the embedded copy has too
         self.tail = 0  # bytes of the lines that the embedded copy has too
-        self._tar_end = 0  # where the blocks before the embedded copy end
         self.kept: Any = None  # and their hash
         self._sha, self._size, self._entries = hashlib.sha256(), 0, 0
 
@@ -194,7 +194,7 @@ class _Reading:
         return bool(self.header) and not self.closing and not len(self.index)
 
     def take_entries(self, chunk: bytes) -> None:
-        self._entries += chunk.count(b"\n")
+        self._entries += chunk.count(b"\n" + _lines.ENTRY_START) + 1  # several times faster than to count line ends
         self._sha.update(chunk)
         self._size += len(chunk)
 
@@ -226,7 +226,8 @@ class _Reading:
         if (block.number, block.offset, block.at) != at_end or not 0 < block.size <= BLOCK_SIZE:
             raise ValueError(f"line {number}: block {block.number} does not follow the one before")
         index.append(block.size, block.stored, block.crc32)
-        self._tar_end = index.raw_end if self.kept is None else self._tar_end
+        if self.kept is None:
+            self.raw_end = index.raw_end
 
     def _end(self, line: bytes) -> None:
         closing = self.closing = _closing(line)
@@ -234,10 +235,9 @@ class _Reading:
             self.kept, self.tail = self._sha.copy(), self._size
         if closing["entries"] != self._entries:
             raise ValueError("it lists {} entries and says {}".format(self._entries, closing["entries"]))
-        if closing["tar_bytes"] != self._tar_end:
-            raise ValueError(
-                "its blocks hold {} bytes of tar and it says {}".format(self._tar_end, closing["tar_bytes"])
-            )
+        if closing["tar_bytes"] != self.raw_end:
+            said = closing["tar_bytes"]
+            raise ValueError(f"its blocks hold {self.raw_end} bytes of tar and it says {said}")
         if closing["lines_sha256"] != self.kept.hexdigest():
             raise ValueError("its lines are not those that its closing line has the hash of")
 

@@ -24,12 +24,10 @@ from ._tarheader import header, stored_size
 from .blocks import BlockIndex
 from .content import SparseHash, sha256_from_start
 from .extract import Extractor
-from .findings import Findings
+from .findings import CANNOT_TELL, Findings
 from .manifest import BESIDE, UNUSABLE, Manifest
 from .model import FILE, Entry, padding, shown
 from .reader import BlockReader, DamagedBlock, read_block
-
-CANNOT_TELL = "this archive takes a closer look"  # no damage was seen
 
 
 class Different(Exception):

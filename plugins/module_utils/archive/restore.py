@@ -134,8 +134,8 @@ class _Test:
             fd = scratch.prepare()
         except OSError as error:
             raise write_error(error, scratch.path)
-        self.extractor = Extractor(fd, self.request.devices)
         try:
+            self.extractor = Extractor(fd, self.request.devices)
             try:
                 self._fill(fd)
                 self.extractor.finish(self._links_and_folders(), self.findings.damaged_paths)

@@ -12,13 +12,13 @@ from typing import Any, Callable, NamedTuple, Optional, Set
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from . import codecs, embedded, manifest, quick
+from . import codecs, embedded, manifest
 from ._pool import Pool
 from ._tarheader import header, span, stored_size
 from ._wanted import Wanted
 from .content import SparseHash, sha256_from_start
 from .destination import belongs, pending_manifest
-from .findings import Findings
+from .findings import CANNOT_TELL, Findings
 from .manifest import BESIDE, Manifest
 from .model import EMBEDDED_NAME, FILE, Entry, padding, shown
 from .reader import BlockReader, DamagedBlock
@@ -125,6 +125,8 @@ def verify(
     Raises UpkeepError `manifest_damaged`, and what the listener raises.
     """
     if selection.everything and listener is None and whole_file and not doubt:
+        from . import quick  # pylint: disable=import-outside-toplevel  # a restore has no use for it
+
         doubt = quick.prove(archive.fd, archive.codec, archive.manifest, threads, findings)
         if not doubt:
             return
@@ -148,7 +150,7 @@ def verify(
     finally:
         hasher.close()
     _judge(archive, reader, findings)
-    if doubt and doubt != quick.CANNOT_TELL and not findings.failures:
+    if doubt and doubt != CANNOT_TELL and not findings.failures:
         why = f"a first reading found that {doubt}, a second one nothing: suspect the disk or the memory"
         findings.fail("archive_damaged", f"{archive.path} does not read the same twice: {why}.")
 
