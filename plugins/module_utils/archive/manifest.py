@@ -133,7 +133,7 @@ def _load(path: str, spool: Optional[BinaryIO]) -> Manifest:
                 raise ValueError(f"line {number}: block {block.number} does not follow the one before")
             index.append(block.size, block.stored, block.crc32)
         elif line.startswith(_lines.END_START):
-            closing = _closing(line)
+            closing = parse_closing(line)
             kept, tail = (sha.copy(), size) if kept is None else (kept, tail)
             if closing["entries"] != entries:
                 raise ValueError("it lists {} entries and says {}".format(entries, closing["entries"]))
@@ -169,7 +169,8 @@ def _header(line: bytes) -> Dict[str, Any]:
     return header
 
 
-def _closing(line: bytes) -> Dict[str, Any]:
+def parse_closing(line: bytes) -> Dict[str, Any]:
+    """A closing line of the right shape; raises one of UNUSABLE for what is none."""
     closing = json.loads(line)
     numbers, hashes = _CLOSING_KEYS[:4], _CLOSING_KEYS[4:]
     if not all(whole(closing[key]) for key in numbers) or not all(isinstance(closing[key], str) for key in hashes):

@@ -14,8 +14,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
 from . import checks as commands
+from . import history, trees, walk
 from . import scope as scopes
-from . import trees, walk
 from .backup import usable_cpus
 from .destination import Destination, write_error
 from .extract import Extractor
@@ -219,12 +219,13 @@ class _Test:
             raise damaged(known.path, "its parameters are not those of a backup")
         avoid = {}
         places = {}
-        for folder in (os.path.dirname(self.path), state.state_dir()):
+        dest = Destination(history.dest_of(self.path))
+        for folder in (dest.folder, state.state_dir()):
             if os.path.isdir(folder):
                 info = os.stat(folder)
                 places[folder] = (info.st_dev, info.st_ino)
-        if os.path.dirname(self.path) in places:
-            avoid[places[os.path.dirname(self.path)]] = Destination(self.path).names()
+        if dest.folder in places:
+            avoid[places[dest.folder]] = dest.names()
         walker = walk.Walker(
             roots, exclude, one_file_system,
             frozenset(places[f] for f in places if f == state.state_dir()), avoid,

@@ -15,8 +15,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils.atomic import make_f
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
+from . import history, walk
 from . import scope as scopes
-from . import walk
 from .backup import usable_cpus
 from .destination import write_error
 from .model import shown
@@ -89,6 +89,7 @@ class _Restore:
         selection = scopes.select(scope, archive.manifest.entries())
         if selection.missing:
             message = f"paths: the archive holds nothing of {walk.listed(selection.missing)}; nothing was restored."
+            message += history.where_else(self.path, selection.missing)
             raise UpkeepError("path_missing", message, option="paths")
         walk.allow_descriptors()
         fd = self._open_dest()
