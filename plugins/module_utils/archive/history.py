@@ -31,6 +31,7 @@ LATEST = "latest"
 _SEARCHED = 10  # manifests that are read through for a path
 _MOMENTS = {  # how a time may be given -> the seconds up to its end
     "%Y-%m-%dT%H:%M:%SZ": 0,
+    "%Y-%m-%d %H:%M:%S+00:00": 0,  # what YAML makes of the one above without quotes
     "%Y%m%dT%H%M%SZ": 0,
     "%Y-%m-%dT%H:%MZ": 59,
     "%Y-%m-%d": 86399,

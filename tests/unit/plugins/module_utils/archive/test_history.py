@@ -80,6 +80,7 @@ def test_what_is_replaced_is_kept_and_found_by_time(take, top, tmp_path, valid, 
     for at, content in {
         "latest": DAYS[2], "2026-11-20": DAYS[0], "20261121T080000Z": DAYS[1], "2026-11-21T07:59Z": DAYS[0],
         "2026-11-21T08:00Z": DAYS[1], "2026-11-22T07:59:59Z": DAYS[1], "2030-01-01": DAYS[2],
+        "2026-11-21 08:00:00+00:00": DAYS[1],
     }.items():  # fmt: skip
         assert content_at(archive, at, tmp_path / "beside" / at) == content, at
     # Nothing new: nothing moves.
