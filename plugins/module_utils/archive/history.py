@@ -210,8 +210,8 @@ def holding(archive: str, paths: List[bytes]) -> Dict[bytes, str]:
 def where_else(archive: str, missing: List[bytes]) -> str:
     """A sentence for a restore of paths that its archive does not hold; empty where no other holds them."""
     found = holding(archive, missing)
-    told = [f"{shown(path)} is in the archive of {created} (at: {created})" for path, created in found.items()]
-    return f" {'; '.join(told[:10])}." if told else ""
+    told = [f"{created}, which has {shown(path)}" for path, created in found.items()]
+    return f" Give at: {'; or '.join(told[:10])}." if told else ""
 
 
 def _unwritable(folder: str, why: str) -> UpkeepError:
