@@ -43,7 +43,7 @@ def plan(
     among `verified`, or one that would leave fewer than `at_least`.
     """
     ordered = sorted(archives, key=lambda one: one["created"], reverse=True)  # stable: the order of one second stays
-    reasons = [_own_reasons(one, verified) for one in ordered]
+    reasons = _own_reasons(ordered, verified)
     _apply(ordered, {rule: number for rule, number in rules.items() if number}, reasons)
     for why in reasons:
         if sum(map(bool, reasons)) >= at_least:
@@ -60,9 +60,15 @@ def plan(
     return kept, gone
 
 
-def _own_reasons(one: Archive, verified: Collection[str]) -> List[str]:
-    own = {"the current one": one["current"], "the last verified one": one["sha256"] in verified}
-    return [why for why, holds in own.items() if holds]
+def _own_reasons(ordered: List[Archive], verified: Collection[str]) -> List[List[str]]:
+    """What keeps an archive whatever the rules and the size say. Of several with the same bytes the newest is enough."""
+    left = set(verified)
+    reasons = []
+    for one in ordered:
+        own = {"the current one": one["current"], "the last verified one": one["sha256"] in left}
+        left.discard(one["sha256"])
+        reasons.append([why for why, holds in own.items() if holds])
+    return reasons
 
 
 def _apply(ordered: List[Archive], rules: Mapping[str, int], reasons: List[List[str]]) -> None:
@@ -87,12 +93,13 @@ def _oversized(
 ) -> Dict[int, str]:
     """Which of those that the rules keep go for `max_size`, the oldest first: index -> why."""
     kept = [index for index in range(len(ordered)) if reasons[index]]
+    protected = _own_reasons(ordered, verified)
     total = sum(ordered[index]["bytes"] for index in kept)
     gone: Dict[int, str] = {}
     for index in reversed(kept):
         if max_size is None or total <= max_size or len(kept) - len(gone) <= at_least:
             break
-        if not _own_reasons(ordered[index], verified):
+        if not protected[index]:
             gone[index] = f"max_size: {total} bytes are more than {max_size}"
             total -= ordered[index]["bytes"]
     return gone

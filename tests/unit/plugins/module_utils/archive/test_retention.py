@@ -79,6 +79,15 @@ def test_why():
     assert why[2] == "no rule keeps it"
 
 
+def test_of_the_same_bytes_the_newest_is_verified_enough():
+    there = archives(0, 1, 2, 3)
+    for one in there[1:]:
+        one["sha256"] = "sha-1"
+    for more in ({"rules": {"last": 1}}, {"rules": {}, "max_size": 20}):
+        stays, _goes = retention.plan(there, verified=["sha-1"], **more)
+        assert [one["created"] for one in stays] == [one["created"] for one in there[:2]]
+
+
 def test_weeks_at_the_turn_of_a_year():
     assert retention.PERIODS["weekly"]("2027-01-03T00:00:00Z") == "2026-W53"
     assert retention.PERIODS["weekly"]("2027-01-04T00:00:00Z") == "2027-W01"
