@@ -61,7 +61,7 @@ def plan(
 
 
 def _own_reasons(ordered: List[Archive], verified: Collection[str]) -> List[List[str]]:
-    """What keeps an archive whatever the rules and the size say. Of several with the same bytes the newest is enough."""
+    """What keeps an archive whatever rules and size say. Of several with the same bytes the newest is enough."""
     left = set(verified)
     reasons = []
     for one in ordered:
