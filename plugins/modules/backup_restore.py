@@ -134,7 +134,7 @@ error_code:
     - C(restore_refused) (status C(incomplete)) when something was refused, C(restore_incomplete) when the archive is.
     - Else one of C(restore_failed), C(bad_parameter), C(path_missing), C(archive_missing), C(archive_unreadable),
       C(archive_damaged), C(manifest_missing), C(manifest_damaged), C(manifest_mismatch), C(compression_unavailable),
-      C(dest_not_a_folder), C(dest_locked), C(dest_unwritable), C(no_space), C(io_error).
+      C(dest_not_a_folder), C(dest_locked), C(dest_unwritable), C(no_space), C(history_unreadable), C(io_error).
   returned: failure
   type: str
   sample: restore_refused

@@ -165,7 +165,7 @@ error_code:
     - One of C(bad_parameter), C(dest_not_empty), C(dest_not_a_folder), C(dest_unwritable), C(archive_missing),
       C(archive_unreadable), C(archive_damaged), C(manifest_missing), C(manifest_damaged), C(manifest_mismatch),
       C(path_missing), C(nothing_verified), C(restore_differs), C(drift_found), C(check_failed),
-      C(compression_unavailable), C(no_space), C(io_error).
+      C(compression_unavailable), C(history_unreadable), C(no_space), C(io_error).
   returned: failure
   type: str
   sample: archive_damaged

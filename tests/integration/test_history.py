@@ -31,6 +31,7 @@ def test_kept_pruned_and_restored_by_time(clone, small_set, tmp_path):
 
     def back_up(content, **more):
         (data / "file").write_text(content)
+        (clone.path / "playbooks/own.yml").write_text(f"# {content}")
         return clone.run("playbooks/backup.yml", inventory=inventory, **more)
 
     assert back_up("first\n").rc == 0
@@ -46,6 +47,9 @@ def test_kept_pruned_and_restored_by_time(clone, small_set, tmp_path):
     document = of_set(clone)
     assert (document["pruned"]["removed_count"], document["pruned"]["status"]) == (1, "ok")
     assert [one["sha256"] for one in document["history"]["newest"]] == [first]
+    own = clone.json("backups/last_success.json")
+    assert (own["pruned"]["removed_count"], own["history"]["archives"]) == (1, 1)
+    assert len(list(clone.path.glob("backups/workflows_backup.history/*.tar.gz"))) == 1
     clone.validate_documents()
     rows = restore.rows(clone.path, "one", NOW)
     assert [row[6] for row in rows] == ["no: of an older archive", "yes"]

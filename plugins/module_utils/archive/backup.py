@@ -93,7 +93,7 @@ class _Run:
         if self.request.history:
             history.check(self.dest.archive)
         if not check:
-            self.warnings += self.dest.settle()
+            self.warnings += self._settle()
         self._warn_of_links()
         self.walker = self._walker()
         self.walker.refuse_roots()
@@ -110,6 +110,13 @@ class _Run:
         if self.wants_diff:
             result["diff"] = self._diff_text(result)
         return result
+
+    def _settle(self) -> List[str]:
+        done = self.dest.settle()
+        if done:
+            with self.dest.held():
+                history.sweep(self.dest.archive, self.request.name)
+        return done
 
     # -- deciding ---------------------------------------------------------------------------------------------------
 

@@ -22,13 +22,10 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from . import codecs, manifest
 from ._closing import closing_of
 from .destination import FULL, HISTORY, Destination, belongs, pending_manifest
-from .model import shown
-from .scope import under
 from .walk import describe_error
 
 NEWEST = 100  # that a backup's document lists
 LATEST = "latest"
-_SEARCHED = 10  # manifests that are read through for a path
 _MOMENTS = {  # how a time may be given -> the seconds up to its end
     "%Y-%m-%dT%H:%M:%SZ": 0,
     "%Y-%m-%d %H:%M:%S+00:00": 0,  # what YAML makes of the one above without quotes
@@ -189,29 +186,6 @@ def moment(at: str) -> str:
         "counts) or latest.",
         option="at",
     )
-
-
-def holding(archive: str, paths: List[bytes]) -> Dict[bytes, str]:
-    """Path -> when the newest other archive of the same dest was created that holds it, or something below it."""
-    found: Dict[bytes, str] = {}
-    others = [one for one in listed(dest_of(archive)) if one["archive"] != archive]
-    for one in others[:_SEARCHED]:
-        wanted = [path for path in paths if path not in found]
-        if not wanted:
-            break
-        with contextlib.suppress(UpkeepError, OSError):
-            for entry in manifest.load(one["manifest"]).entries():
-                for path in wanted:
-                    if entry.offset is not None and path not in found and under(entry.path, path):
-                        found[path] = one["created"]
-    return found
-
-
-def where_else(archive: str, missing: List[bytes]) -> str:
-    """A sentence for a restore of paths that its archive does not hold; empty where no other holds them."""
-    found = holding(archive, missing)
-    told = [f"{created}, which has {shown(path)}" for path, created in found.items()]
-    return f" Give at: {'; or '.join(told[:10])}." if told else ""
 
 
 def _unwritable(folder: str, why: str) -> UpkeepError:

@@ -15,7 +15,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.atomic import make_f
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import history, walk
+from . import elsewhere, walk
 from . import scope as scopes
 from .backup import usable_cpus
 from .destination import write_error
@@ -89,7 +89,7 @@ class _Restore:
         selection = scopes.select(scope, archive.manifest.entries())
         if selection.missing:
             message = f"paths: the archive holds nothing of {walk.listed(selection.missing)}; nothing was restored."
-            message += history.where_else(self.path, selection.missing)
+            message += elsewhere.told(self.path, selection.missing)
             raise UpkeepError("path_missing", message, option="paths")
         walk.allow_descriptors()
         fd = self._open_dest()

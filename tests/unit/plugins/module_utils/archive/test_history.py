@@ -200,7 +200,7 @@ def test_a_history_without_write_permission(open_dir, as_nobody):
     os.chmod(open_dir / "out/a.history", 0o700)
 
 
-def test_the_history_is_in_no_backup(top, tmp_path):
+def test_the_history_is_in_no_backup(top, tmp_path, restore_test):
     (top / "file").write_text("1")
     request = backup.Request("set", ["top"], str(top / "a.tar.gz"), root=str(tmp_path), history=True, force=True)
     for _run in range(3):
@@ -208,6 +208,9 @@ def test_the_history_is_in_no_backup(top, tmp_path):
     assert document["files"] == 1 and document["history"]["archives"] == 2
     names = [entry.path for entry in manifest.load(document["manifest"]).entries()]
     assert names == [b"top", b"top/file"]
+    for one in history.listed(document["archive"]):
+        drift = restore_test(one["archive"], compare="live").document
+        assert drift["extra_files"] == drift["missing_files"] == []
 
 
 def test_a_path_that_only_an_older_archive_has(take, top, tmp_path):
@@ -265,6 +268,9 @@ def test_killed_at_every_step(take, top, tmp_path, state_dir, restore_test, step
     assert len(there) == (2 if steps > 3 else 1) and there[0]["current"]
     for one in there:
         assert restore_test(one["archive"]).document["status"] == "ok"
+    if steps < 4:
+        assert take(DAYS[1], "first")["unchanged"]
+        assert len(set(listing(tmp_path / "out/a.history")) if steps else ()) != 1, "the manifest's link is swept"
     last = take("2099-01-01T00:00:00Z", "third")
     there = history.listed(last["archive"])
     assert [one["sha256"] for one in there].count(first["sha256"]) == 1 and there[0]["sha256"] == last["sha256"]
