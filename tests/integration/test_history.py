@@ -68,3 +68,23 @@ def test_kept_pruned_and_restored_by_time(clone, small_set, tmp_path):
     assert (data / "file").read_text() == "first\n"
     ran = clone.run("playbooks/restore.yml", inventory=inventory, restore_at="2020-01-01", **told)
     assert ran.rc != 0 and rows[-1][2] in ran.stdout and "archive_missing" in ran.stdout
+
+
+@pytest.mark.once
+def test_retention_that_fails_is_told_and_the_backup_counts(clone, small_set):
+    data = Path(small_set[1]["paths"][0])
+    inventory = clone.inventory({"one": {}}, backup_sets=small_set, backup_keep={"yearly": 2}, gate_enforce=False)
+    assert clone.run("playbooks/backup.yml", inventory=inventory).rc == 0
+    before = clone.json("backups/hosts/one/data/last_success.json")
+    module = clone.path / "plugins/modules/backup_prune.py"
+    module.write_text(
+        module.read_text().replace("def main() -> None:", "def main() -> None:\n    raise OSError('no')\n")
+    )
+    (data / "file").write_text("second\n")
+    ran = clone.run("playbooks/backup.yml", inventory=inventory)
+    assert ran.rc != 0 and "INCOMPLETE  retention_failed: module_failed: " in ran.stdout, ran.stdout
+    after = clone.json("backups/hosts/one/data/last_success.json")
+    assert after["sha256"] != before["sha256"] and after["pruned"]["status"] == "failed"
+    (recorded,) = [each for each in clone.observations() if each["host"] == "one" and each["status"] != "ok"]
+    assert recorded["status"] == "incomplete" and recorded["phase"] == "backup"
+    clone.validate_documents()
