@@ -17,6 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     for name, what in (
         ("host", "the host, by its inventory name"),
         ("set", "the backup set"),
+        ("at", "the newest archive made until then (2026-11-23T08:34:03Z, or a day); by default the last"),
         ("paths", "only these, separated by commas"),
         ("dest", "the folder to restore into; by default to its place"),
         ("overwrite", "older, never or always"),

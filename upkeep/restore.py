@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ sys.path.insert(0, str(ROOT / "collections"))
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError  # noqa: E402
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, proofs  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
-from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import duration, size, table  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, size, table  # noqa: E402
 
 
 def run(options: Namespace) -> int:
@@ -42,31 +42,41 @@ def run(options: Namespace) -> int:
         whose = f"of {options.host} " if options.host else ""
         print(f"There is no backup {whose}on record in {home / 'backups'}: run `make maintain` first.", file=sys.stderr)
         return 1
-    print("\n".join(table([("HOST", "SET", "CREATED", "AGE", "SIZE", "PROVEN", "ARCHIVE"), *found])))
-    print("\nmake restore HOST=… SET=… [PATHS=/a,/b] [DEST=/somewhere] [OVERWRITE=always]")
+    print("\n".join(table([("HOST", "SET", "CREATED", "AGE", "SIZE", "FILES", "PROVEN", "ARCHIVE"), *found])))
+    print("\nmake restore HOST=… SET=… [AT=<created, or a day>] [PATHS=/a,/b] [DEST=/somewhere] [OVERWRITE=always]")
     print("shows what a restore would do; with YES=1 it does it.")
     return 0
 
 
 def rows(home: Path, host: str | None, now: datetime) -> list[tuple[str, ...]]:
-    """A row for each set with a complete backup on record, of one host or of all."""
+    """A row for each archive on record, the newest of each set first, of one host or of all."""
     found: list[tuple[str, ...]] = []
     for its_host, name in evidence.sets(home):
         folder = evidence.place(home, its_host, name)
         success = evidence.last_success(folder)
         if success is None or host not in (None, "", its_host) or (its_host, name) == ("localhost", "workflows"):
             continue
-        created = str(success.get("created"))
-        found.append((
-            its_host, name, created, _age(created, now), size(success.get("bytes")),
-            _proven(success, evidence.last_restore(folder)), str(success.get("archive")),
-        ))  # fmt: skip
+        drills = proofs.of_set(home, its_host, name)
+        last = evidence.last_restore(folder)
+        found.append((its_host, name, *_row(success, now), _proven(success, last), str(success.get("archive"))))
+        history = success.get("history") or {}
+        for older in history.get("newest") or []:
+            found.append((its_host, name, *_row(older, now), _drilled(older, drills), str(older.get("archive"))))
+        more = int(history.get("archives") or 0) - len(history.get("newest") or [])
+        if more > 0:
+            found.append((its_host, name, f"and {amount(more)} older ones", "", "", "", "", ""))
     return found
+
+
+def _row(archive: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
+    created = str(archive.get("created"))
+    return created, _age(created, now), size(archive.get("bytes")), amount(archive.get("files"))
 
 
 def command(options: Namespace) -> list[str]:
     """The playbook run: a dry run unless it is told `yes`."""
     wanted = {"target": options.host, "restore_set": options.set}
+    wanted.update({"restore_at": options.at} if options.at else {})
     wanted.update({"restore_paths": [path for path in (options.paths or "").split(",") if path]})
     wanted.update({"restore_dest": options.dest} if options.dest else {})
     wanted.update({"restore_overwrite": options.overwrite} if options.overwrite else {})
@@ -78,8 +88,8 @@ def command(options: Namespace) -> list[str]:
 def for_real(options: Namespace) -> str:
     """The `make` line that does what a dry run showed."""
     given = {
-        "INVENTORY": options.inventory, "HOST": options.host, "SET": options.set, "PATHS": options.paths,
-        "DEST": options.dest, "OVERWRITE": options.overwrite,
+        "INVENTORY": options.inventory, "HOST": options.host, "SET": options.set, "AT": options.at,
+        "PATHS": options.paths, "DEST": options.dest, "OVERWRITE": options.overwrite,
     }  # fmt: skip
     return " ".join(["make restore", *(f"{name}={shlex.quote(text)}" for name, text in given.items() if text), "YES=1"])
 
@@ -97,6 +107,12 @@ def _proven(success: Mapping[str, Any], drill: Mapping[str, Any] | None) -> str:
     if drill.get("archive_sha256") != success.get("sha256"):
         return "no: of an older archive"
     return "yes" if drill.get("status") == "ok" else f"no: {drill.get('status')}"
+
+
+def _drilled(archive: Mapping[str, Any], drills: Sequence[Mapping[str, Any]]) -> str:
+    """By the newest drill that was of this very archive."""
+    status = next((each.get("status") for each in drills if each.get("archive_sha256") == archive.get("sha256")), None)
+    return {"ok": "yes", None: "never"}.get(status, f"no: {status}")
 
 
 def _age(created: str, now: datetime) -> str:

@@ -15,6 +15,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils import (
     observations,
     outcome,
     processes,
+    retention,
     runs,
 )
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, say, tool
@@ -36,6 +37,7 @@ class ActionModule(UpkeepAction):
         "host": {"type": "str"},
         "name": {"type": "str"},
         "sets": {"type": "list", "elements": "dict", "default": []},
+        "pruned": {"type": "raw"},
         "if_missing": {"type": "bool", "default": False},
     }
 
@@ -97,6 +99,7 @@ class ActionModule(UpkeepAction):
         for part in parts:
             if phase == "restore_test" and isinstance(part.data, dict) and part.name in targets:
                 part.data = outcome.with_targets(part.data, targets[part.name])
+        retention.hold(parts, arguments["pruned"])
         started, finished = _times(parts)
         observation = Observation(
             run_id=self.run_id(),

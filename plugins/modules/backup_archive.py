@@ -105,6 +105,15 @@ options:
     description: Refuse to start when the file system of O(dest) has fewer bytes free than this.
     type: int
     default: 0
+  history:
+    description:
+      - Keep the archive that is replaced, with its manifest, in the folder C(<dest without suffix>.history), under the
+        time it was created. Only a complete and undamaged archive of this O(name) is kept.
+      - It is a second name (hard link) of the archive before that is replaced, so nothing is copied. Where that cannot
+        be, the backup fails and nothing is replaced.
+      - M(proven.upkeep.backup_prune) removes what is no longer wanted.
+    type: bool
+    default: false
   requires_root:
     description: Skip, and say so, unless it runs as root.
     type: bool
@@ -139,6 +148,13 @@ EXAMPLES = r"""
       - "*.retry"
     dest: /srv/operations/backups/workflows_backup.tar.gz
     require_free: 1073741824
+
+- name: Keep what was there before, too
+  proven.upkeep.backup_archive:
+    name: etc
+    paths: [/etc]
+    dest: /var/backups/upkeep/etc.tar.zst
+    history: true
 """
 
 RETURN = r"""
@@ -146,6 +162,7 @@ data:
   description:
     - The backup as C(docs/schemas/backup.json) describes it, without C(project) and C(host).
     - In check mode C(predicted) is true, and what only a written archive has is null.
+    - C(history) says what the history holds, where there is one. It lists the newest 100.
   returned: success
   type: dict
   sample:
@@ -170,6 +187,15 @@ data:
     excluded: 3
     sockets: []
     warnings: []
+    history:
+      archives: 1
+      bytes: 520192
+      newest:
+        - created: "2026-11-22T08:34:01Z"
+          archive: /var/backups/upkeep/etc.history/20261122T083401Z.tar.zst
+          sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+          bytes: 520192
+          files: 1203
     tool:
       collection: 0.1.0
       python: 3.11.2
@@ -179,7 +205,7 @@ error_code:
     - What kind of failure it was, for programs.
     - One of C(bad_parameter), C(path_missing), C(nothing_to_back_up), C(unreadable), C(changed_during_backup),
       C(no_space), C(dest_unwritable), C(dest_locked), C(dest_not_a_file), C(dest_of_another_set),
-      C(compression_unavailable), C(io_error).
+      C(history_unwritable), C(history_unreadable), C(compression_unavailable), C(io_error).
   returned: failure
   type: str
   sample: no_space
@@ -209,6 +235,7 @@ def main() -> None:
             "on_unreadable": {"type": "str", "choices": ["fail", "mark"], "default": "fail"},
             "force": {"type": "bool", "default": False},
             "require_free": {"type": "int", "default": 0},
+            "history": {"type": "bool", "default": False},
             "requires_root": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

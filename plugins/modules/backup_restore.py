@@ -24,6 +24,13 @@ options:
       - For a C(.tar.zst) that is not there, the C(.tar.gz) is taken that is written where libzstd is missing.
     type: path
     required: true
+  at:
+    description:
+      - Which archive, by time (UTC). The newest one of O(archive) and its history that was created until then.
+      - V(latest) is the one at O(archive), V(2026-11-23T08:34:03Z) a time, V(2026-11-23) the end of a day.
+      - Where there is none, the error lists what there is.
+    type: str
+    default: latest
   manifest:
     description:
       - The archive's manifest. By default the one beside it, or else the copy inside the archive.
@@ -127,7 +134,7 @@ error_code:
     - C(restore_refused) (status C(incomplete)) when something was refused, C(restore_incomplete) when the archive is.
     - Else one of C(restore_failed), C(bad_parameter), C(path_missing), C(archive_missing), C(archive_unreadable),
       C(archive_damaged), C(manifest_missing), C(manifest_damaged), C(manifest_mismatch), C(compression_unavailable),
-      C(dest_not_a_folder), C(dest_locked), C(dest_unwritable), C(no_space), C(io_error).
+      C(dest_not_a_folder), C(dest_locked), C(dest_unwritable), C(no_space), C(history_unreadable), C(io_error).
   returned: failure
   type: str
   sample: restore_refused
@@ -135,7 +142,7 @@ error_code:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.proven.upkeep.plugins.module_utils import state
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import codecs, restore_in_place
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import codecs, history, restore_in_place
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 
@@ -143,6 +150,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "archive": {"type": "path", "required": True},
+            "at": {"type": "str", "default": "latest"},
             "manifest": {"type": "path"},
             "paths": {"type": "list", "elements": "str", "default": []},
             "dest": {"type": "path"},
@@ -155,7 +163,9 @@ def main() -> None:
     for name in ("archive", "manifest", "dest"):
         module.params[name] = module.params[name] and state.under(module.params[name])
     module.params["archive"] = codecs.written_as(module.params["archive"])
+    at = module.params.pop("at")
     try:
+        module.params["archive"] = history.chosen(module.params["archive"], at)
         result = restore_in_place.run(restore_in_place.Request(**module.params), check=module.check_mode)
     except UpkeepError as error:
         module.fail_json(**error.result())

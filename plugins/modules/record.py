@@ -51,6 +51,12 @@ options:
     type: list
     elements: dict
     default: []
+  pruned:
+    description:
+      - For the phase V(backup), the registered result of M(proven.upkeep.backup_prune), of a loop over sets. It goes
+        into the sets' data as C(pruned).
+      - Where it failed, the set is incomplete, with the reason C(retention_failed); its C(last_success.json) advances.
+    type: raw
   if_missing:
     description:
       - For a rescue. Record only if this very process has not recorded a failure of this host, phase and name already,

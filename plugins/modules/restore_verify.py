@@ -23,6 +23,13 @@ options:
       - For a C(.tar.zst) that is not there, the C(.tar.gz) is taken that is written where libzstd is missing.
     type: path
     required: true
+  at:
+    description:
+      - Which archive, by time (UTC). The newest one of O(archive) and its history that was created until then.
+      - V(latest) is the one at O(archive), V(2026-11-23T08:34:03Z) a time, V(2026-11-23) the end of a day.
+      - Where there is none, the error lists what there is.
+    type: str
+    default: latest
   manifest:
     description:
       - The archive's manifest. By default the one beside it.
@@ -158,7 +165,7 @@ error_code:
     - One of C(bad_parameter), C(dest_not_empty), C(dest_not_a_folder), C(dest_unwritable), C(archive_missing),
       C(archive_unreadable), C(archive_damaged), C(manifest_missing), C(manifest_damaged), C(manifest_mismatch),
       C(path_missing), C(nothing_verified), C(restore_differs), C(drift_found), C(check_failed),
-      C(compression_unavailable), C(no_space), C(io_error).
+      C(compression_unavailable), C(history_unreadable), C(no_space), C(io_error).
   returned: failure
   type: str
   sample: archive_damaged
@@ -168,7 +175,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.proven.upkeep.plugins.module_utils import state
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import codecs, restore
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import codecs, history, restore
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 
@@ -176,6 +183,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "archive": {"type": "path", "required": True},
+            "at": {"type": "str", "default": "latest"},
             "manifest": {"type": "path"},
             "mode": {"type": "str", "choices": ["stream", "extract"], "default": "stream"},
             "dest": {"type": "path"},
@@ -201,7 +209,9 @@ def main() -> None:
     module.params["archive"] = codecs.written_as(module.params["archive"])
     if module.check_mode and not os.path.lexists(module.params["archive"]):
         module.exit_json(changed=False, skipped=True, skip_reason="check mode: there is no archive yet")
+    at = module.params.pop("at")
     try:
+        module.params["archive"] = history.chosen(module.params["archive"], at)
         result = restore.run(restore.Request(**module.params), check=module.check_mode)
     except UpkeepError as error:
         module.fail_json(**error.result())

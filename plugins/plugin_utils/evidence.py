@@ -36,7 +36,8 @@ def publish_part(home: Path, observation: Observation, part: Part, run: Run) -> 
     """The evidence of one set. Raises OSError: then nothing, or only a part of it, is written."""
     if not isinstance(part.data, dict) or not _name(part):
         return []
-    if observation.phase == "backup" and part.status == "ok" and part.data.get("complete"):
+    # A complete backup after which retention failed is incomplete work, and a success of its own all the same.
+    if observation.phase == "backup" and part.status in ("ok", "incomplete") and part.data.get("complete"):
         return [_publish_backup(home, observation, part)]
     if observation.phase == "restore_test" and "files_verified" in part.data:
         return _publish_restore(home, observation, part, run)
@@ -62,6 +63,18 @@ def last_success(folder: Path) -> dict[str, Any] | None:
 def last_restore(folder: Path) -> dict[str, Any] | None:
     """The set's `last_restore.json` in `folder`, or None."""
     return _load(folder / "last_restore.json")
+
+
+def last_verified(home: Path, host: str, name: str) -> str | None:
+    """The sha256 of the archive that the set's newest successful drill was of. Raises OSError."""
+    last = last_restore(place(home, host, name))
+    drills = [last] if last else []
+    if not last or last.get("status") != "ok":  # it failed, and was of the archive before it, or of a later one
+        drills = proofs.of_set(home, host, name)
+    proven = [
+        str(each["archive_sha256"]) for each in drills if each.get("status") == "ok" and each.get("archive_sha256")
+    ]
+    return proven[0] if proven else None
 
 
 def _publish_backup(home: Path, observation: Observation, part: Part) -> Path:

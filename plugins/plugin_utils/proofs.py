@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +126,19 @@ def documents(home: Path) -> dict[str, dict[str, Any]]:
             if isinstance(document, dict):
                 found[name] = document
     return found
+
+
+def of_set(home: Path, host: str, name: str) -> list[dict[str, Any]]:
+    """The readable proofs of one set, the newest first. Raises OSError where the folder cannot be read."""
+    folder = home / "backups" / "proofs"
+    form = re.compile(r"[^-]+" + re.escape(f"-{names.encode(host)}-{names.encode(name)}") + r"(?:\.(\d+))?\.json")
+    found = []
+    for matched in filter(None, map(form.fullmatch, _names(folder))):
+        with contextlib.suppress(OSError, ValueError):
+            document = json.loads((folder / matched.group()).read_bytes())
+            if isinstance(document, dict) and (document.get("host"), document.get("backup")) == (host, name):
+                found.append((str(document.get("finished")), int(matched.group(1) or 1), document))
+    return [document for _finished, _number, document in sorted(found, key=lambda each: each[:2], reverse=True)]
 
 
 def _names(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import cache, codecs, previous, walk
+from . import cache, codecs, history, previous, walk
 from ._pool import usable_cpus
 from .destination import Destination, pending_manifest, write_error
 from .manifest import SCHEMA as MANIFEST_SCHEMA
@@ -44,6 +44,7 @@ class Request(NamedTuple):
     on_unreadable: str = "fail"
     force: bool = False
     require_free: int = 0
+    history: bool = False
 
 
 def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, Any]:
@@ -51,8 +52,8 @@ def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, 
 
     With `check`, nothing is touched and `data` has `predicted: true`. Raises UpkeepError: bad_parameter, path_missing,
     nothing_to_back_up, unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
-    dest_of_another_set, compression_unavailable, io_error. After any of them the last archive and its manifest are as
-    they were.
+    dest_of_another_set, history_unwritable, history_unreadable, compression_unavailable, io_error. After any of them
+    the last archive and its manifest are as they were.
     """
     this = _Run(request, diff)
     try:
@@ -83,8 +84,10 @@ class _Run:
 
     def go(self, check: bool) -> Dict[str, Any]:
         self.dest.check(make=not check)
+        if self.request.history:
+            history.check(self.dest.archive)
         if not check:
-            self.warnings += self.dest.settle()
+            self.warnings += self._settle()
         self._warn_of_links()
         self.walker = self._walker()
         self.walker.refuse_roots()
@@ -97,9 +100,17 @@ class _Run:
             if self.request.require_free:
                 self.dest.require_free(self.request.require_free)
             result = {"changed": True, "data": self._predicted() if check else self._write()}
+        self._add_history(result["data"])
         if self.wants_diff:
             result["diff"] = self._diff_text(result)
         return result
+
+    def _settle(self) -> List[str]:
+        done = self.dest.settle()
+        if done:
+            with self.dest.held():
+                history.sweep(self.dest.archive, self.request.name)
+        return done
 
     # -- deciding ---------------------------------------------------------------------------------------------------
 
@@ -214,10 +225,21 @@ class _Run:
             pending_manifest(self.dest.archive), {"created": created, "parameters": self.parameters, "document": kept}
         )
         prove(pending_manifest(self.dest.archive))
+        if complete and self.request.history:
+            self._keep_what_is_replaced()
         self.dest.publish(target)
         if complete:
             self.dest.incomplete.remove()
         return document
+
+    def _keep_what_is_replaced(self) -> None:
+        if not os.path.lexists(self.dest.archive):
+            return
+        if not previous.is_whole(self.dest, self.request.name) or not history.keep(self.dest, self.request.name):
+            self.warnings.append(
+                f"The archive that was replaced, {self.dest.archive}, is not in the history: it was not as a complete "
+                f"backup of {self.request.name} had left it."
+            )
 
     def _refuse_unreadable(self, writer: ArchiveWriter) -> None:
         unreadable = self.walker.unreadable + writer.store.unreadable
@@ -239,6 +261,15 @@ class _Run:
             self.warnings.append(f"The cache could not be written ({error}): the next run reads every file again.")
 
     # -- describing -------------------------------------------------------------------------------------------------
+
+    def _add_history(self, document: Dict[str, Any]) -> None:
+        """What lies in the history now, where there is one or should be."""
+        if not self.request.history and not os.path.isdir(history.folder_of(self.dest.archive)):
+            return
+        try:
+            document["history"] = history.summary(self.dest.archive, self.request.name)
+        except UpkeepError as error:  # the backup itself is done
+            document["warnings"].append(error.message)
 
     def _document(self, **facts: Any) -> Dict[str, Any]:
         document = {

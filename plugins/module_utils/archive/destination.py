@@ -23,8 +23,9 @@ from .codecs import split_suffix
 from .content import sha256_of
 from .walk import describe_error
 
+HISTORY = ".history"  # the folder of an archive's predecessors, in place of its suffix
 _TEMPORARY = ".upkeep-tmp-"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -37,7 +38,7 @@ def pending_manifest(archive: str) -> str:
 def write_error(error: OSError, where: str) -> UpkeepError:
     """What to tell about a failure to write at `where`."""
     what = describe_error(error)
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return UpkeepError("no_space", f"dest: no space left to write {where} ({what}); nothing was replaced.")
     if error.errno in _REFUSED:
         return UpkeepError("dest_unwritable", f"dest: {where} cannot be written ({what}).", path=where)
@@ -71,6 +72,7 @@ class Destination(NamedTuple):
         """A test for the base names of our own files in `folder`."""
         finals = (self.archive, self.manifest, self.incomplete.archive, self.incomplete.manifest)
         ours = {os.fsencode(os.path.basename(path)) for path in finals}
+        ours.add(os.fsencode(os.path.basename(split_suffix(self.archive)[0] + HISTORY)))
         prefix = os.fsencode(_TEMPORARY + os.path.basename(self.archive))
         return lambda name: name in ours or name.startswith(prefix)
 

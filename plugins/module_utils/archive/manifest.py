@@ -230,7 +230,7 @@ class _Reading:
             self.raw_end = index.raw_end
 
     def _end(self, line: bytes) -> None:
-        closing = self.closing = _closing(line)
+        closing = self.closing = parse_closing(line)
         if self.kept is None:
             self.kept, self.tail = self._sha.copy(), self._size
         if closing["entries"] != self._entries:
@@ -257,7 +257,8 @@ def _header(line: bytes) -> Dict[str, Any]:
     return header
 
 
-def _closing(line: bytes) -> Dict[str, Any]:
+def parse_closing(line: bytes) -> Dict[str, Any]:
+    """A closing line of the right shape; raises one of UNUSABLE for what is none."""
     closing = json.loads(line)
     numbers, hashes = _CLOSING_KEYS[:4], _CLOSING_KEYS[4:]
     if not all(whole(closing[key]) for key in numbers) or not all(isinstance(closing[key], str) for key in hashes):

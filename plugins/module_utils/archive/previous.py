@@ -16,7 +16,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 from . import _unchanged, cache, codecs, compare, embedded, manifest
 from .content import sha256_of
-from .destination import Destination
+from .destination import Destination, belongs
 from .merge import merge
 from .metadata import Links
 from .model import FILE, SOCKET, STABLE, Entry
@@ -76,6 +76,14 @@ def find(dest: Destination, name: str, parameters: Dict[str, Any]) -> Tuple[Opti
             return Previous(record["document"], dest.manifest, cache_path, token), ""
         return None, "the archive or its manifest is not as the last backup left it"
     return _from_manifest(dest, parameters)
+
+
+def is_whole(dest: Destination, name: str) -> bool:
+    """Does the archive lie at dest as the last backup left it, or else as the manifest beside it describes it?"""
+    record = _read_json(paths_for(dest, name)[0])
+    if record is not None and all(_as_left(getattr(dest, what), record[what]) for what in ("archive", "manifest")):
+        return True
+    return belongs(dest.manifest, dest.archive)
 
 
 def refuse_another(dest: Destination, name: str) -> None:

@@ -12,7 +12,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import quick, trees, walk
+from . import history, quick, trees, walk
 from . import scope as scopes
 from ._pool import usable_cpus
 from ._wanted import Wanted
@@ -235,12 +235,13 @@ class _Test:
             raise damaged(known.path, "its parameters are not those of a backup")
         avoid = {}
         places = {}
-        for folder in (os.path.dirname(self.path), state.state_dir()):
+        dest = Destination(history.dest_of(self.path))
+        for folder in (dest.folder, state.state_dir()):
             if os.path.isdir(folder):
                 info = os.stat(folder)
                 places[folder] = (info.st_dev, info.st_ino)
-        if os.path.dirname(self.path) in places:
-            avoid[places[os.path.dirname(self.path)]] = Destination(self.path).names()
+        if dest.folder in places:
+            avoid[places[dest.folder]] = dest.names()
         walker = walk.Walker(
             roots, exclude, one_file_system,
             frozenset(places[f] for f in places if f == state.state_dir()), avoid,

@@ -14,8 +14,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils.atomic import make_f
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
+from . import elsewhere, walk
 from . import scope as scopes
-from . import walk
 from ._pool import usable_cpus
 from ._wanted import Wanted
 from .destination import write_error
@@ -91,6 +91,7 @@ class _Restore:
         selection = scopes.select(scope, archive.manifest.entries())
         if selection.missing:
             message = f"paths: the archive holds nothing of {walk.listed(selection.missing)}; nothing was restored."
+            message += elsewhere.told(self.path, selection.missing)
             raise UpkeepError("path_missing", message, option="paths")
         walk.allow_descriptors()
         fd = self._open_dest()

@@ -109,6 +109,7 @@ class ArchiveWriter:
                 self._copy_spool(sink.write)
                 for number in range(self._embedded_blocks, len(self._sink.blocks)):
                     sink.write(_lines.block_line(self._sink.blocks[number], of_manifest=True))
+                sink.cut()  # the closing line is read by itself, too (_closing.py)
                 sizes = {
                     key: self._facts[key]
                     for key in ("stream_bytes", "stream_sha256", "archive_bytes", "archive_sha256")

@@ -65,8 +65,20 @@ def _shortened(reason: str | None) -> str:
 
 def _backup(data: Mapping[str, Any], part: Part) -> str:
     if not part.changed and data.get("created"):
-        return f"{_content(data)}, unchanged since {data['created']}"
-    return f"{_content(data)}, new archive in {duration(part.duration_ms)}"
+        return f"{_content(data)}, unchanged since {data['created']}{_pruned(data)}"
+    return f"{_content(data)}, new archive in {duration(part.duration_ms)}{_pruned(data)}"
+
+
+def _pruned(data: Mapping[str, Any]) -> str:
+    """`, 3 older ones removed (1.2 GB)`, and what is in the way of that."""
+    pruned = data.get("pruned") or {}
+    if pruned.get("status") == "skipped":
+        return f"; nothing was pruned: {_shortened(pruned.get('reason'))}"
+    count = pruned.get("removed_count")
+    if not count:
+        return ""
+    done = "to remove" if pruned.get("predicted") else "removed"
+    return f", {amount(count)} older {done} ({size(pruned.get('freed'))})"
 
 
 def _content(data: Mapping[str, Any]) -> str:
@@ -85,10 +97,13 @@ def _restored(data: Mapping[str, Any], part: Part) -> str:
     counts = data.get("counts") or {}
     told = [f"{amount(counts.get(name))} {name}" for name in ("created", "replaced", "unchanged", "refused", "failed")]
     told = [text for text in told if not text.startswith("0 ")] or ["nothing to do"]
+    where = printable(str(data.get("dest")))
+    if data.get("archive_created"):
+        where += f", as of {data['archive_created']}"
     if data.get("predicted"):
-        return f"would be: {', '.join(told)} in {printable(str(data.get('dest')))}"
+        return f"would be: {', '.join(told)} in {where}"
     done = f"{size(data.get('bytes'))} in {duration(part.duration_ms)}"
-    return f"{', '.join(told)} in {printable(str(data.get('dest')))}; {done}"
+    return f"{', '.join(told)} in {where}; {done}"
 
 
 def _patch_level(data: Mapping[str, Any], part: Part) -> str:

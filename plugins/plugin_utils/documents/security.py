@@ -16,7 +16,7 @@ from ..gates import SIGNS
 from ..report.backups import chain_words, proven_words
 from .failures import told_once
 from .markdown import bullets, cell, details, table
-from .text import amount, duration, listing, not_known, plural, reboot_words
+from .text import amount, duration, listing, not_known, plural, reboot_words, size
 
 _CAP = 500
 _INLINE = 15
@@ -260,6 +260,7 @@ def _backups(report: Mapping[str, Any]) -> list[str]:
             or (entry["last_success"] or {}).get("created")
             or "never",
             proven_words(entry),
+            _older((entry["last_success"] or {}).get("history") or {}),
         )
         for entry in entries[:_CAP]
     ]
@@ -267,10 +268,14 @@ def _backups(report: Mapping[str, Any]) -> list[str]:
         "",
         "## Backups and their proof",
         "",
-        *table(("Host", "Set", "Last success", "Proof"), rows),
+        *table(("Host", "Set", "Last success", "Proof", "Older archives"), rows),
         *_capped(entries),
         *_proof_chain(report["proof_chain"]),
     ]
+
+
+def _older(history: Mapping[str, Any]) -> str:
+    return f"{amount(history['archives'])}, {size(history['bytes'])}" if history.get("archives") else "none"
 
 
 def _proof_chain(chain: Mapping[str, Any]) -> list[str]:

@@ -97,11 +97,18 @@ def _entry(
         "proven_pct": covered,
         "problems": [*_problems(success, proof, tried), *_partly(covered), *_missed_targets(proof)],
         "this_run": {phase: tried.own[phase].status if phase in tried.own else None for phase in _PHASES},
-        "last_success": {key: success.get(key) for key in _SUCCESS} if success else None,
+        "last_success": _told(success) if success else None,
         "age_s": _age(success, now),
         "last_restore": {key: proof.get(key) for key in _PROOF} if proof else None,
         "evidence": str(folder.relative_to(home)),
     }
+
+
+def _told(success: Mapping[str, Any]) -> dict[str, Any]:
+    """With how many archives came before it and are kept; which, its evidence says."""
+    history = success.get("history") or {}
+    kept = {"archives": history.get("archives", 0), "bytes": history.get("bytes", 0)}
+    return {**{key: success.get(key) for key in _SUCCESS}, "history": kept}
 
 
 def _is_proof_of(proof: Mapping[str, Any] | None, success: Mapping[str, Any] | None) -> bool:

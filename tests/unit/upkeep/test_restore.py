@@ -21,7 +21,7 @@ def options():
     """options(host="web1") -> as the command line gives them."""
 
     def make(**given):
-        names = ("host", "set", "paths", "dest", "overwrite", "inventory", "home")
+        names = ("host", "set", "at", "paths", "dest", "overwrite", "inventory", "home")
         return Namespace(**{**dict.fromkeys(names, ""), "yes": False, "arguments": [], **given})
 
     return make
@@ -49,6 +49,26 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def with_history(home):
+    """web1's etc has two older archives, of which one was drilled; and more than are listed."""
+    success = home / "backups/hosts/web1/etc/last_success.json"
+    document = json.loads(success.read_text())
+    older = [
+        {"created": f"2026-11-{day}T08:34:03Z", "archive": f"/a/etc.history/{day}.tar.gz", "sha256": sha, "bytes": 4000,
+         "files": 1200}
+        for day, sha in ((22, "2" * 64), (21, "1" * 64))
+    ]  # fmt: skip
+    document["history"] = {"archives": 5, "bytes": 9000, "newest": older}
+    success.write_text(json.dumps(document))
+    drills = home / "backups/proofs"
+    drills.mkdir()
+    for stamp, sha, status in (("A", "1" * 64, "failed"), ("B", "1" * 64, "ok"), ("C", "2" * 64, "failed")):
+        proof = {"host": "web1", "backup": "etc", "archive_sha256": sha, "status": status, "finished": stamp}
+        (drills / f"2026{stamp}-web1-etc.json").write_text(json.dumps(proof))
+    return home
+
+
 def test_the_list(home, options, capsys):
     assert restore.run(options(home=str(home))) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -61,6 +81,18 @@ def test_the_list(home, options, capsys):
         assert f"  {proven}  " in told[pair] and told[pair].endswith(f"/a/{pair[1]}.tar.gz")
     assert restore.run(options(home=str(home), host="web2")) == 0
     assert "web1 " not in capsys.readouterr().out.split("\n\n")[0]
+
+
+def test_every_archive_is_listed(with_history, options, capsys):
+    assert restore.run(options(home=str(with_history), host="web1")) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0].startswith("HOST SET CREATED AGE SIZE FILES PROVEN ARCHIVE")
+    assert [line.partition(" etc ")[2].split()[0] for line in lines[1:5]] == [
+        "2026-11-23T08:34:03Z", "2026-11-22T08:34:03Z", "2026-11-21T08:34:03Z", "and",
+    ]  # fmt: skip
+    assert lines[2].endswith("4.0 kB 1,200 no: failed /a/etc.history/22.tar.gz")
+    assert lines[3].endswith("4.0 kB 1,200 yes /a/etc.history/21.tar.gz")
+    assert lines[4] == "web1 etc and 3 older ones"
 
 
 def test_nothing_to_list(home, options, capsys):
@@ -85,6 +117,9 @@ def test_the_run(options):
     assert line == [
         "make", "restore", "INVENTORY=i", "HOST=web 1", "SET=etc", "PATHS=/etc/a b,/etc/it's", "DEST=/x;y", "YES=1",
     ]  # fmt: skip
+    given = options(host="web1", set="etc", at="2026-11-21", yes=True)
+    assert json.loads(restore.command(given)[-1])["restore_at"] == "2026-11-21"
+    assert "AT=2026-11-21" in restore.for_real(given)
     given.yes = True
     assert "--check" not in restore.command(given)
     assert Path(restore.ROOT / "playbooks/restore.yml").exists()

@@ -14,6 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.proven.upkeep.plugins.action import audit_patch_level, gate, record, report, run_open
 from ansible_collections.proven.upkeep.plugins.lookup import home as lookup_home
+from ansible_collections.proven.upkeep.plugins.lookup import last_verified
 
 GATE = {"id": "coverage", "query": "fleet.coverage_pct", "op": "ge", "value": 80, "owner": "ops_lead"}
 BACKUP = {"schema": "upkeep.backup/1", "backup": "etc", "sha256": "a" * 64, "complete": True, "files": 1, "bytes": 1}
@@ -249,6 +250,35 @@ def other_process_fixture(monkeypatch):
         monkeypatch.setattr(processes, "this", lambda: f"elsewhere/{number}/x")
 
     return become
+
+
+def test_failed_retention_fails_the_run_and_not_the_evidence(act, capsys):
+    act(run_open, phases=["backup"], hosts=["web1"])
+    data = {**BACKUP, "history": {"archives": 2, "bytes": 2, "newest": []}}
+    pruned = {"results": [{"item": {"name": "etc"}, "failed": True, "error_code": "dest_locked", "msg": "in use"}]}
+    recorded = act(record, phase="backup", result={"data": data}, pruned=pruned)
+    assert (recorded["status"], recorded["reason"]) == ("incomplete", "retention_failed: dest_locked: in use")
+    # What the play's rescue says of it adds nothing.
+    assert not act(record, phase="backup", result={**pruned, "failed": True}, if_missing=True)["recorded"]
+    assert only(act.home, "backups/hosts/web1/etc/last_success.json")["pruned"]["status"] == "failed"
+    judged = act(gate, mode="run")
+    assert judged["failed"] and "retention_failed" in judged["msg"]
+    assert "INCOMPLETE" in capsys.readouterr().out
+
+
+def test_the_lookup_of_the_last_verified_archive(act):
+    def look(*terms):
+        variables = {"upkeep_home": str(act.home)}
+        return last_verified.LookupModule(templar=Templar(loader=DataLoader(), variables=variables)).run(
+            terms, variables
+        )
+
+    assert look("web1", "etc") == []
+    act(run_open, phases=["restore_test"], hosts=["web1"])
+    act(record, phase="restore_test", result={"data": RESTORE})
+    assert look("web1", "etc") == ["a" * 64] and look("web1", "srv") == []
+    with pytest.raises(last_verified.AnsibleLookupError, match="a host and a set"):
+        look("web1")
 
 
 @pytest.mark.parametrize("phase", ["backup", "restore_test"])

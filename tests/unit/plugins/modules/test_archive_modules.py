@@ -13,7 +13,12 @@ pytest.importorskip("ansible.module_utils.testing", reason="ansible-core 2.19 or
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.proven.upkeep.plugins.modules import backup_archive, backup_restore, restore_verify
+from ansible_collections.proven.upkeep.plugins.modules import (
+    backup_archive,
+    backup_prune,
+    backup_restore,
+    restore_verify,
+)
 
 
 @pytest.fixture
@@ -87,6 +92,30 @@ def test_restore(call, data, tmp_path):
     assert (code, result["error_code"], result["data"]["status"]) == (1, "restore_refused", "incomplete")
     assert "top/file" in result["msg"] and "\n" not in result["msg"]
     code, result = call(backup_restore, archive=data["dest"], paths=["../x"])
+    assert (code, result["error_code"]) == (1, "bad_parameter")
+
+
+def test_history_prune_and_restore_by_time(call, data, tmp_path):
+    for content in ("one", "two", "three"):
+        (tmp_path / "top" / "file").write_text(content)
+        code, result = call(backup_archive, history=True, **data)
+        assert code == 0
+    assert result["data"]["history"]["archives"] == 2
+    oldest = result["data"]["history"]["newest"][-1]
+    of_set = {"name": "set", "dest": data["dest"], "keep_last": 2}
+    code, result = call(backup_prune, _ansible_check_mode=True, _ansible_diff=True, **of_set)
+    assert (code, result["changed"], len(result["data"]["removed"])) == (0, True, 1)
+    assert f"- {oldest['archive']} of" in result["diff"]["after"]
+    code, result = call(backup_prune, verified=[oldest["sha256"]], **of_set)
+    assert (code, result["changed"]) == (0, False) and "diff" not in result
+    code, result = call(backup_restore, archive=data["dest"], at="2099-01-01", dest=str(tmp_path / "beside"))
+    assert code == 0 and (tmp_path / "beside/top/file").read_text() == "three"
+    for module in (backup_restore, restore_verify):
+        code, result = call(module, archive=data["dest"], at="2000-01-01")
+        assert (code, result["error_code"]) == (1, "archive_missing") and "\n" not in result["msg"]
+    code, result = call(restore_verify, archive=oldest["archive"], compare="live")
+    assert (code, result["error_code"]) == (1, "drift_found")
+    code, result = call(backup_prune, **{**of_set, "keep_last": -1})
     assert (code, result["error_code"]) == (1, "bad_parameter")
 
 

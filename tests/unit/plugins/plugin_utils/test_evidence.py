@@ -7,6 +7,34 @@ from __future__ import annotations
 import json
 
 from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence
+from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Part
+
+
+def test_the_last_verified_archive(home, open_run, record, samples):
+    run = open_run("r1", ["restore_test"], ["web1"])
+
+    def drill(letter, **more):
+        record(run, "web1", "restore_test", {"data": samples.restore(archive_sha256=letter * 64, **more)})
+
+    assert evidence.last_verified(home, "web1", "etc") is None
+    drill("a", status="failed")
+    assert evidence.last_verified(home, "web1", "etc") is None
+    drill("b", finished="2026-11-23T10:00:00Z")
+    drill("c", finished="2026-11-23T10:00:00Z")
+    assert evidence.last_verified(home, "web1", "etc") == "c" * 64
+    for number in range(10):  # of one second: the tenth is newer than the second
+        drill(f"{number:x}")
+    drill("f", status="failed", finished="2026-11-23T11:00:00Z")
+    assert evidence.last_verified(home, "web1", "etc") == "c" * 64
+    assert evidence.last_verified(home, "web1", "etc2") is None
+    assert evidence.last_verified(home, "eb1", "etc") is None
+
+
+def test_a_complete_backup_counts_where_retention_failed(home, open_run, observe, samples):
+    run = open_run("r1", ["backup"], ["web1"])
+    observation = observe(run, "web1", "backup", {"data": samples.backup()})
+    observation.hold([Part("etc", "incomplete", "retention_failed: x", data=samples.backup())], False)
+    assert [path.name for path in evidence.publish(home, observation, run)] == ["last_success.json"]
 
 
 def test_a_wrong_clock_is_told_and_measures_nothing(home, open_run, observe, samples):

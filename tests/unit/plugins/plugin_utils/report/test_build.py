@@ -161,6 +161,19 @@ def test_a_backup_is_proven_by_a_drill_of_that_very_archive(
     assert statuses(made)["restore_proven"] == ("pass" if proven else "fail")
 
 
+@pytest.mark.parametrize(
+    "history, words", [(None, "none"), ({"archives": 12, "bytes": 4100, "newest": []}, "12, 4.1 kB")]
+)
+def test_how_many_archives_are_kept(open_run, record, report, samples, validate, history, words):
+    run = open_run("r1", ["backup"], ["web1"])
+    record(run, "web1", "backup", {"data": samples.backup(**({"history": history} if history else {}))})
+    made = report()
+    validate(made, "report")
+    (entry,) = [each for each in made["backups"] if each["host"] == "web1"]
+    assert entry["last_success"]["history"]["archives"] == (history or {}).get("archives", 0)
+    assert f"| {words} |" in security.render(made)
+
+
 def test_no_backup_at_all_is_not_proven_but_unknown(open_run, report):
     open_run("r1", PHASES, ["web1"])
     made = report()
