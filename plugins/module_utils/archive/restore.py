@@ -333,6 +333,7 @@ class _Test:
             "damaged_blocks": findings.damaged_blocks[:LIMIT],
             "not_checked": findings.not_checked,
             "failures": [{"error_code": code, "msg": message} for code, message in findings.failures],
+            "details": self.details,
             "checks": self.check_results,
             "restored_on": machine(),
             "dest": self.scratch.path if self.scratch is not None and self.kept else None,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..observation import Observation, Part
+from ..outcome import is_of_hash
 from .text import amount, duration, plural, printable, size
 
 _LOUD = {"failed": "FAILED", "unknown": "UNKNOWN", "incomplete": "INCOMPLETE"}
@@ -74,10 +75,14 @@ def _content(data: Mapping[str, Any]) -> str:
 
 
 def _restore(data: Mapping[str, Any], part: Part) -> str:
+    if is_of_hash(data):
+        return f"hash of the archive file alone, in {duration(part.duration_ms)}: that it restores is not proven"
     verified, expected = data.get("files_verified"), data.get("files_expected")
     share = "" if verified == expected else f" of {amount(expected)}"
     content = f"{amount(verified)}{share} entries verified, {size(data.get('bytes_verified'))}"
-    return f"{content} in {duration(part.duration_ms)}"
+    sample = (data.get("scope") or {}).get("sample") or {}
+    part_of = f", part {sample.get('part')} of {sample.get('of')}" if sample else ""
+    return f"{content} in {duration(part.duration_ms)}{part_of}"
 
 
 def _restored(data: Mapping[str, Any], part: Part) -> str:

@@ -9,12 +9,15 @@ from typing import Any
 
 from .. import clock
 from ..gates import SIGNS
+from ..next_scope import next_scope
 from ..observation import CONTACT
+from ..outcome import is_of_hash
 from ..report.backups import chain_words, proven_words
 from .failures import told_once
 from .proof import entry_text
 from .text import amount, listing, not_known, plural, printable, reboot_words, table
 
+RESTORE_FAILED = "Restore FAILED"
 _SHOWN = 20
 _ENTRIES = 10
 _SPOILED = (("missing_files", "missing"), ("corrupt_files", "corrupt"), ("metadata_mismatches", "other metadata"))
@@ -122,22 +125,33 @@ def gate_table(report: Mapping[str, Any]) -> list[str]:
 
 
 def restore_verdict(drills: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`Restore OK` alone on its line if every drill is ok and there is one; else `Restore FAILED` and why.
+    """`Restore OK` alone on its line if every drill is ok and there is one; else `Restore FAILED`, why, and what next.
 
     `drills`: `{host, set, status, reason, data}`, the skipped ones too.
     """
     ran = [drill for drill in drills if drill["status"] != "skipped"]
     bad = [drill for drill in ran if drill["status"] != "ok"]
     if ran and not bad:
-        return ["Restore OK"]
-    lines = ["Restore FAILED"]
+        hashed = [drill for drill in ran if is_of_hash(drill["data"] or {})]
+        if len(hashed) == len(ran):
+            return ["Hash OK (no restore was tried)"]
+        where = listing([f"{drill['host']} {drill['set']}" for drill in hashed])
+        return ["Restore OK", *([f"  but of the hash alone, with no restore tried: {where}"] if hashed else [])]
+    lines = [RESTORE_FAILED]
     if not ran:
         lines.append("  nothing was restored, so nothing is proven")
     for drill in bad:
         where = " ".join(printable(text) for text in (drill["host"], drill["set"]) if text)
         lines.append(f"  {where}: {printable(drill['reason'])}")
         lines += _spoiled(drill["data"] or {})
+        lines += [f"    next: {printable(line)}" for line in _next_scope(drill)]
     return lines
+
+
+def _next_scope(drill: Mapping[str, Any]) -> Iterable[str]:
+    data = {**(drill["data"] or {}), "host": drill["host"], "backup": drill["set"], "status": drill["status"]}
+    scope = next_scope(data, (drill["reason"] or "").partition(":")[0]) if drill["set"] else None
+    return [str(scope[key]) for key in ("why", "command") if scope[key]] if scope else []
 
 
 def _spoiled(data: Mapping[str, Any]) -> list[str]:
