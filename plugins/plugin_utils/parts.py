@@ -39,7 +39,8 @@ def proven_at(newest_first: Iterable[Mapping[str, Any]], of: int) -> dict[int, s
         if proof.get("status") != "ok" or is_scoped(proof) or is_of_hash(proof):
             continue
         part, its_of = sample(proof)
-        for each in range(1, of + 1) if its_of is None else [part] if its_of == of and part else []:
+        # All at once: the first counts as the oldest, so that the parts follow in their order.
+        for each in range(of, 0, -1) if its_of is None else [part] if its_of == of and part else []:
             when.setdefault(each, proof.get("finished"))
         if len(when) == of:
             break
