@@ -66,7 +66,7 @@ def _backups(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         return
     proven = sum(1 for entry in entries if entry["proven"])
     yield "backups", f"{plural(len(entries), 'set')}, {amount(proven)} proven to restore"
-    doubtful = [entry for entry in entries if not entry["proven"]]
+    doubtful = [entry for entry in entries if not entry["proven"] or entry["problems"]]
     for entry in doubtful[:_SHOWN]:
         yield "", f"{printable(entry['host'])} {printable(entry['backup'])}: {printable(proven_words(entry))}"
     if len(doubtful) > _SHOWN:

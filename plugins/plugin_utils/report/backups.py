@@ -195,4 +195,6 @@ def proven_words(entry: Mapping[str, Any]) -> str:
         elif last:
             told = f"{told[:-1]}, all of them since {entry['proven_since']})"
         return "; ".join([told, *entry["problems"]])
-    return "; ".join(entry["problems"]) or "not proven"
+    sampled = entry["sampled"] or {"parts": 0}
+    of_set = [f"over its archives {sampled['pct']:g} % of the set since {sampled['since']}"] if sampled["parts"] else []
+    return "; ".join([*entry["problems"], *of_set]) or "not proven"
