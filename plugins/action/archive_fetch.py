@@ -24,6 +24,10 @@ class _Changed(Exception):
     """The file on the host is not the one of the piece before."""
 
 
+class _Skipped(Exception):
+    """The host says why it leaves this out."""
+
+
 class ActionModule(ActionBase):
     """See the documentation of the module of this name."""
 
@@ -42,6 +46,8 @@ class ActionModule(ActionBase):
             if not arguments.get("archive") or not arguments.get("dest"):
                 raise UpkeepError("bad_parameter", "archive and dest: both are needed.")
             return {**result, "changed": True, **self._fetch(arguments, Path(arguments["dest"]))}
+        except _Skipped as skipped:
+            return {**result, "changed": False, "skipped": True, "skip_reason": str(skipped)}
         except UpkeepError as error:
             return {**result, "failed": True, **error.result()}
         except OSError as error:
@@ -49,7 +55,7 @@ class ActionModule(ActionBase):
             return {
                 **result,
                 "failed": True,
-                "error_code": "no_space" if error.errno == 28 else "fetch_failed",
+                "error_code": "controller_full" if error.errno == 28 else "fetch_failed",
                 "msg": told,
             }
 
@@ -83,7 +89,7 @@ class ActionModule(ActionBase):
         free = shutil.disk_usage(dest).free
         if free < first["size"]:
             message = f"dest: {dest} has {free} bytes free, {first['path']} has {first['size']}; nothing was brought."
-            raise UpkeepError("no_space", message, free=free, required=first["size"])
+            raise UpkeepError("controller_full", message, free=free, required=first["size"])
         path = beside.with_name(beside.name + _SUFFIX) if beside else dest / os.path.basename(first["path"])
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as stream:
@@ -103,11 +109,15 @@ class ActionModule(ActionBase):
                 raise _Changed
 
     def _piece(self, arguments: dict[str, Any], which: str, offset: int, length: int | None = None) -> dict[str, Any]:
-        given: dict[str, Any] = {key: arguments[key] for key in ("archive", "slice") if key in arguments}
+        given: dict[str, Any] = {
+            key: arguments[key] for key in ("archive", "slice", "requires_root") if key in arguments
+        }
         given.update({"which": which, "offset": offset}, **({} if length is None else {"slice": length}))
         answer = plain(
             self._execute_module("proven.upkeep.archive_fetch", module_args=given, task_vars=self.vars)  # type: ignore[no-untyped-call]
         )
+        if answer.get("skipped"):
+            raise _Skipped(answer.get("skip_reason") or "skipped")
         if answer.get("failed") or "stamp" not in answer:
             raise UpkeepError(
                 answer.get("error_code") or "fetch_failed", str(answer.get("msg") or "no answer from the host")

@@ -28,6 +28,10 @@ options:
     description: How many bytes one piece has, 16 MiB at most.
     type: int
     default: 8388608
+  requires_root:
+    description: Skip, and say so, unless the module runs as root.
+    type: bool
+    default: false
   which:
     description: Internal. Which of the two files a piece is of.
     type: str
@@ -76,7 +80,7 @@ machine:
   sample: {nodename: web1, machine_id: 0123456789abcdef0123456789abcdef}
 error_code:
   description: What went wrong, for programs. One of C(bad_parameter), C(archive_missing), C(archive_unreadable),
-    C(archive_changed), C(no_space), C(fetch_failed).
+    C(archive_changed), C(controller_full), C(fetch_failed).
   returned: failure
   type: str
   sample: archive_missing
@@ -94,12 +98,15 @@ def main() -> None:
             "archive": {"type": "path", "required": True},
             "dest": {"type": "path"},
             "slice": {"type": "int", "default": 8388608},
+            "requires_root": {"type": "bool", "default": False},
             "which": {"type": "str", "choices": ["archive", "manifest"], "default": "archive"},
             "offset": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     given = module.params
+    if reason := state.needs_root(given["requires_root"]):
+        module.exit_json(changed=False, skipped=True, skip_reason=reason)
     try:
         archive = codecs.written_as(state.under(given["archive"]))
         found = slices.read(archive, given["which"], given["offset"], given["slice"])
