@@ -61,7 +61,7 @@ status: venv ## where things stand, from the last evidence
 	@$(UPKEEP) status
 
 proof-verify: venv ## check the chain of restore proofs; SIGNERS=file says whose signatures count
-	@$(UPKEEP) proof verify $(if $(SIGNERS),--allowed-signers "$(SIGNERS)") $(if $(KNOWN),--known "$(KNOWN)")
+	@$(UPKEEP) proof verify $(if $(SIGNERS),--allowed-signers "$(SIGNERS)") $(if $(KNOWN),--known "$(KNOWN)") $(ARGS)
 
 doctor: ## what this machine lacks for which command, and the line that installs it
 	@for python in .venv/bin/python python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \

@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     proof.add_argument(
         "--known", metavar="SHA256", help="verify: a proof's sha256 kept elsewhere; it must be there still"
     )
+    proof.add_argument("--require-signed", action="store_true", help="verify: none unsigned after the first signed one")
     proof.add_argument("--json", action="store_true", help="verify: a JSON document instead of text")
     proof.add_argument("--home", help="the folder that holds the evidence; by default this clone, else UPKEEP_HOME")
     commands.add_parser("doctor", help="what this machine lacks for which command, and the line that installs it")

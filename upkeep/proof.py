@@ -42,13 +42,21 @@ def run(options: Namespace) -> int:
         return 2
 
 
-def check(home: Path, allowed_signers: Path | None, known: str | None = None) -> dict[str, Any]:
+def check(
+    home: Path, allowed_signers: Path | None, known: str | None = None, require_signed: bool = False
+) -> dict[str, Any]:
     """`upkeep.proof_check/1`. Raises UpkeepError `signing_failed` where there is no ssh-keygen."""
     chain = proof_chain.verify(home, runs_too=True)
     signatures = proof_signatures.verify(home, chain.signed, allowed_signers)
     problems = [*chain.problems, *signatures.problems]
     if known and known.lower() not in chain.sha256s:
         problems.append(f"no proof has the sha256 {known}: it was lost or altered, or the sha256 is of something else")
+    if require_signed:
+        first = next((at for at, name in enumerate(chain.order) if name in chain.signed), 0)
+        bare = [name for name in chain.order[first:] if name in chain.unsigned]
+        problems += [
+            f"{name}: unsigned, its key could not sign, or it was put in the place of another" for name in bare
+        ]
     if not chain.proofs and not problems:
         problems.append("there is no proof: nothing was ever drilled here, or all of them are lost")
     return {
@@ -71,7 +79,7 @@ def _verify(home: Path, options: Namespace) -> int:
     allowed = Path(options.allowed_signers).expanduser() if options.allowed_signers else None
     if allowed is not None and not allowed.is_file():
         raise UpkeepError("signers_missing", f"--allowed-signers: there is no file {allowed}.")
-    found = check(home, allowed, options.known)
+    found = check(home, allowed, options.known, options.require_signed)
     print(json.dumps(found, indent=2) if options.json else "\n".join(lines(found)))
     return 0 if found["intact"] else 1
 

@@ -55,14 +55,17 @@ def next_scope(document: Mapping[str, Any], code: str | None) -> dict[str, Any] 
     host, name = str(document.get("host")), str(document.get("backup"))
     own = (host, name) == ("localhost", "workflows")
     told = [str(found["why"])] if found.get("why") else []
+    older = f"AT={_older(document)}" if document.get("history") else ""
+    if paths and older:
+        told.append(f"an older archive is there, too: {older} in place of PATHS=…")
     if paths and not own:
         command = _restore(host, name, paths)
     elif paths:
         archive, listed = shlex.quote(str(document.get("archive"))), " ".join(map(shlex.quote, paths))
         command = f"tar -xf {archive} -C backups/restore_test {listed}"
-    elif document.get("history"):
+    elif older:
         told.append("an older archive is there")
-        command = f"make restore HOST={shlex.quote(host)} SET={name} AT={_older(document)}"
+        command = f"make restore HOST={shlex.quote(host)} SET={name} {older}"
     else:
         why, line = _NEXT.get(code or "", ("the reason says what to do; nothing smaller would help", ""))
         told.append(why)

@@ -21,7 +21,8 @@ from .documents import proof as rendering
 BLIND_SPOT = (
     "What this cannot notice: the newest proofs taken away together with everything that names them "
     "(state/proofs-head.json, last_restore.json, the run folders), and a chain written anew from some proof on without "
-    "signatures. Keep the sha256 of the newest proof where nobody who can write here can write."
+    "signatures (--require-signed notices that). Keep the sha256 of the newest proof where nobody who can write here "
+    "can write."
 )
 
 

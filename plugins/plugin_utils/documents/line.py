@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..next_scope import next_scope
 from ..observation import Observation, Part
 from ..outcome import is_of_hash
 from .text import amount, duration, plural, printable, size
@@ -21,6 +22,7 @@ def lines(observation: Observation, host_width: int = _NAME) -> list[str]:
     for part in observation.outcomes():
         told.append(_line(observation, part, host_width))
         told += _details(part.data) if observation.phase == "restore" and isinstance(part.data, dict) else []
+        told += _next(observation.host, part) if observation.phase == "restore_test" and part.name else []
     return told
 
 
@@ -46,6 +48,14 @@ def _details(data: Mapping[str, Any]) -> list[str]:
         more = (data.get("counts") or {}).get(kind, 0) - min(len(items), _PATHS)
         told += [f"      {kind.ljust(9)} and {amount(more)} more"] if more > 0 else []
     return told
+
+
+def _next(host: str, part: Part) -> list[str]:
+    """What to try after a drill that failed."""
+    data = part.data if isinstance(part.data, dict) else {}
+    document = {**data, "host": host, "backup": part.name, "status": part.status}
+    scope = next_scope(document, (part.reason or "").partition(":")[0])
+    return [f"      next      {printable(scope[key])}" for key in ("why", "command") if scope[key]] if scope else []
 
 
 def _path_and_why(item: Any) -> str:

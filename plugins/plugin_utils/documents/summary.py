@@ -9,7 +9,6 @@ from typing import Any
 
 from .. import clock
 from ..gates import SIGNS
-from ..next_scope import next_scope
 from ..observation import CONTACT
 from ..outcome import is_of_hash
 from ..report.backups import chain_words, proven_words
@@ -125,7 +124,7 @@ def gate_table(report: Mapping[str, Any]) -> list[str]:
 
 
 def restore_verdict(drills: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`Restore OK` alone on its line if every drill is ok and there is one; else `Restore FAILED`, why, and what next.
+    """`Restore OK` alone on its line if every drill is ok and there is one; else `Restore FAILED` and why.
 
     `drills`: `{host, set, status, reason, data}`, the skipped ones too.
     """
@@ -144,14 +143,7 @@ def restore_verdict(drills: Sequence[Mapping[str, Any]]) -> list[str]:
         where = " ".join(printable(text) for text in (drill["host"], drill["set"]) if text)
         lines.append(f"  {where}: {printable(drill['reason'])}")
         lines += _spoiled(drill["data"] or {})
-        lines += [f"    next: {printable(line)}" for line in _next_scope(drill)]
     return lines
-
-
-def _next_scope(drill: Mapping[str, Any]) -> Iterable[str]:
-    data = {**(drill["data"] or {}), "host": drill["host"], "backup": drill["set"], "status": drill["status"]}
-    scope = next_scope(data, (drill["reason"] or "").partition(":")[0]) if drill["set"] else None
-    return [str(scope[key]) for key in ("why", "command") if scope[key]] if scope else []
 
 
 def _spoiled(data: Mapping[str, Any]) -> list[str]:

@@ -38,6 +38,7 @@ def test_a_whole_chain_and_a_broken_one(home, capsys):
     assert (found["proofs"], len(found["unsigned"]), found["signers"]) == (3, 3, {})
     assert main(["proof", "verify", "--home", str(home), "--known", found["head_sha256"]]) == 0
     assert main(["proof", "verify", "--home", str(home), "--known", "0" * 64]) == 1
+    assert main(["proof", "verify", "--home", str(home), "--require-signed"]) == 1
     (home / "backups/proofs/20261123T090001Z-web2-etc.txt").write_text("nothing to see")
     capsys.readouterr()
     assert main(["proof", "verify", "--home", str(home)]) == 1
