@@ -150,7 +150,8 @@ def _partly(known: Proven | None, proof: Mapping[str, Any]) -> Iterable[str]:
     if known is None or known.pct == WHOLE:
         return
     if is_of_hash(proof) and not known.pct:
-        yield "only the hash of its file was compared: that it restores is not proven"
+        since = f" since the drill of {known.failed}, which went wrong" if known.failed else ""
+        yield f"only the hash of its file was compared{since}: that it restores is not proven"
     else:
         yield f"proven in part ({known.pct:g} %)" + (f" since {known.since}" if known.pct else "")
 

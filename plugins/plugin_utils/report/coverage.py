@@ -19,10 +19,14 @@ _NOT_WHOLE = 99.99
 
 
 class Proven(NamedTuple):
-    """How much of an archive is proven, in percent of its entries, and when the oldest drill ended that counts."""
+    """How much of an archive is proven, in percent of its entries, and when the oldest drill ended that counts.
+
+    `failed` is when a drill of it went wrong, where all that followed compared its hash alone.
+    """
 
     pct: float
     since: str | None
+    failed: str | None = None
 
 
 class Coverage:
@@ -43,8 +47,12 @@ class Coverage:
         """As `of`, and since when. A drill of the hash alone proves nothing and takes nothing away."""
         counted: list[Mapping[str, Any]] = []
         seen: set[int | None] = set()
+        failed = None
         for proof in chain((last,), self._before(host, name, last)):
-            if proof.get("status") != "ok" or proof.get("archive_sha256") != last.get("archive_sha256"):
+            if proof.get("archive_sha256") != last.get("archive_sha256"):
+                break
+            if proof.get("status") != "ok":
+                failed = _when(proof)
                 break
             if is_of_hash(proof):
                 continue
@@ -60,7 +68,7 @@ class Coverage:
             if of is None or parts.is_scoped(proof) or len(seen) == of:
                 break
         if not counted:
-            return Proven(0.0, None)
+            return Proven(0.0, None, failed)
         of = parts.sample(counted[0])[1]
         if of is None or parts.is_scoped(counted[0]):
             return Proven(_pct(counted[0]), _when(counted[0]))

@@ -68,7 +68,15 @@ def test_as_many_drills_as_parts_cover_everything(home, samples, of):
         last = proofs.append(home, {**document, "scope": hashed, "level_reached": "hash"}).document
         proofs.append(home, {**document, "host": "web1-etc", "backup": "x"})
     assert sorted(chosen) == list(range(1, of + 1))
-    assert Coverage(home).proven("web1", "etc", last) == (100.0, "2026-11-23T09:00:02Z")
+    assert Coverage(home).proven("web1", "etc", last) == (100.0, "2026-11-23T09:00:02Z", None)
+
+
+def test_a_hash_does_not_cover_up_a_drill_that_went_wrong(home, samples):
+    base = {"project": "shop", "host": "web1"}
+    proofs.append(home, {**base, **samples.restore(status="failed")})
+    scope = {"mode": "hash", "level": "hash", "paths": [], "sample": None, "coverage_pct": 0}
+    last = proofs.append(home, {**base, **samples.restore(scope=scope, level_reached="hash")}).document
+    assert Coverage(home).proven("web1", "etc", last) == (0.0, None, "2026-11-23T09:00:02Z")
 
 
 @pytest.mark.parametrize(
