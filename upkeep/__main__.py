@@ -27,6 +27,17 @@ def main(argv: list[str] | None = None) -> int:
         restore.add_argument(f"--{name}", help=what)
     restore.add_argument("--yes", action="store_true", help="do it; without this it is a dry run")
     restore.add_argument("arguments", nargs="*", help="more options of ansible-playbook, after --")
+    proof = commands.add_parser("proof", help="the restore proofs: check their chain, or show one")
+    proof.add_argument("action", choices=["verify", "show"])
+    proof.add_argument("host", nargs="?", help="show: the host; none lists all proofs")
+    proof.add_argument("set", nargs="?", help="show: the backup set")
+    proof.add_argument("--allowed-signers", help="verify: whose signatures count, a file as of ssh-keygen(1)")
+    proof.add_argument(
+        "--known", metavar="SHA256", help="verify: a proof's sha256 kept elsewhere; it must be there still"
+    )
+    proof.add_argument("--require-signed", action="store_true", help="verify: none unsigned after the first signed one")
+    proof.add_argument("--json", action="store_true", help="verify: a JSON document instead of text")
+    proof.add_argument("--home", help="the folder that holds the evidence; by default this clone, else UPKEEP_HOME")
     commands.add_parser("doctor", help="what this machine lacks for which command, and the line that installs it")
     options = parser.parse_args(argv)
     # Imported on demand: doctor must run on a machine that has nothing but a Python yet.
@@ -38,6 +49,10 @@ def main(argv: list[str] | None = None) -> int:
         from upkeep.restore import run as restore_set
 
         return restore_set(options)
+    if options.command == "proof":
+        from upkeep.proof import run as proofs
+
+        return proofs(options)
     from upkeep.status import run as show_status
 
     return show_status(options.home)

@@ -23,6 +23,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, proofs  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, size, table  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.report.coverage import WHOLE, Coverage  # noqa: E402
 
 
 def run(options: Namespace) -> int:
@@ -58,7 +59,7 @@ def rows(home: Path, host: str | None, now: datetime) -> list[tuple[str, ...]]:
             continue
         drills = proofs.of_set(home, its_host, name)
         last = evidence.last_restore(folder)
-        found.append((its_host, name, *_row(success, now), _proven(success, last), str(success.get("archive"))))
+        found.append((its_host, name, *_row(success, now), _proven(home, success, last), str(success.get("archive"))))
         history = success.get("history") or {}
         for older in history.get("newest") or []:
             found.append((its_host, name, *_row(older, now), _drilled(older, drills), str(older.get("archive"))))
@@ -101,12 +102,15 @@ def _restore(options: Namespace) -> int:
     return done.returncode
 
 
-def _proven(success: Mapping[str, Any], drill: Mapping[str, Any] | None) -> str:
+def _proven(home: Path, success: Mapping[str, Any], drill: Mapping[str, Any] | None) -> str:
     if drill is None:
         return "never"
     if drill.get("archive_sha256") != success.get("sha256"):
         return "no: of an older archive"
-    return "yes" if drill.get("status") == "ok" else f"no: {drill.get('status')}"
+    if drill.get("status") != "ok":
+        return f"no: {drill.get('status')}"
+    covered = Coverage(home).of(str(drill["host"]), str(drill["backup"]), drill)
+    return "yes" if covered == WHOLE else f"in part: {covered:g} %" if covered else "no: its hash alone"
 
 
 def _drilled(archive: Mapping[str, Any], drills: Sequence[Mapping[str, Any]]) -> str:

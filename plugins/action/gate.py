@@ -110,7 +110,7 @@ def _phase_verdicts(
         unseen = [{**failure, "data": None} for failure in told if (failure["host"], "restore_test") not in seen]
         verdict = summary.restore_verdict([*_drills(seen), *unseen])
         said = ["", *verdict]
-        if verdict != ["Restore OK"] and not told:
+        if verdict[0] == summary.RESTORE_FAILED and not told:
             failures.append(rules.failure_of_run("nothing_restored: every drill was skipped", "nothing is proven"))
     if phases == ["backup"] and not any(_was_asked_for(part) for each in seen.values() for part in each.outcomes()):
         failures.append(rules.failure_of_run("nothing_backed_up: no set was selected", "there is no new backup"))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,8 +16,10 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils import (
     observations,
     outcome,
     processes,
+    proofs,
     retention,
     runs,
+    signing,
 )
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, say, tool
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.line import lines
@@ -39,6 +42,7 @@ class ActionModule(UpkeepAction):
         "sets": {"type": "list", "elements": "dict", "default": []},
         "pruned": {"type": "raw"},
         "if_missing": {"type": "bool", "default": False},
+        "proof_signing_key": {"type": "str"},
     }
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +70,7 @@ class ActionModule(UpkeepAction):
             opening = self.opening([observation.phase], [observation.host], opened_by="record")
             run = runs.open_run(home, observation.run_id, observation.project, opening)
         # The evidence first: an observation that says ok must not be there without it, however this ends.
-        published = _publish(home, observation, run)
+        published = _publish(home, observation, run, self._signer(home, arguments["proof_signing_key"]))
         path = observations.add(home, observation)
         self._say(observation)
         written = {"recorded": True, "file": str(path), "evidence": [str(each) for each in published]}
@@ -124,20 +128,26 @@ class ActionModule(UpkeepAction):
         own = [each for each in earlier if (each.name, each.process) == (observation.name, observation.process)]
         return own[-1] if own and own[-1].status in BAD else None
 
+    def _signer(self, home: Path, given: str | None) -> proofs.Signer | None:
+        """By the key that the task names, else the variable `proof_signing_key`; relative to `upkeep_home`."""
+        key = given or self.variable("proof_signing_key")
+        return partial(signing.sign, key=home / Path(str(key)).expanduser()) if key else None
+
     def _host_width(self, host: str) -> int:
         names = plain(self.vars.get("ansible_play_hosts_all")) or []
         return min(max(len(name) for name in [*names, host]), _WIDEST_HOST)
 
 
-def _publish(home: Path, observation: Observation, run: runs.Run) -> list[Path]:
+def _publish(home: Path, observation: Observation, run: runs.Run, sign: proofs.Signer | None) -> list[Path]:
     """Write each set's evidence; a set whose evidence cannot be written has failed, and `observation` says so."""
     published: list[Path] = []
     parts = observation.outcomes()
     for part in parts:
         try:
-            published += evidence.publish_part(home, observation, part, run)
+            published += evidence.publish_part(home, observation, part, run, sign)
         except (OSError, UpkeepError) as error:
-            told = [f"evidence_unwritten: {_words(error)}", part.reason if part.status != "ok" else None]
+            code = "proof_unsigned" if str(getattr(error, "code", "")).startswith("signing_") else "evidence_unwritten"
+            told = [f"{code}: {_words(error)}", part.reason if part.status != "ok" else None]
             part.status, part.reason = "failed", "; ".join(text for text in told if text)
     observation.hold(parts, isinstance(observation.data, list))
     return published

@@ -57,6 +57,14 @@ options:
         into the sets' data as C(pruned).
       - Where it failed, the set is incomplete, with the reason C(retention_failed); its C(last_success.json) advances.
     type: raw
+  proof_signing_key:
+    description:
+      - For the phase V(restore_test), an SSH private key on the controller, mode 0600, relative to C(upkeep_home). It
+        signs each new proof (C(ssh-keygen -Y sign -n upkeep-proof)), into C(.sig) files beside its record and its text.
+      - By default the variable C(proof_signing_key).
+      - An encrypted key signs through an agent, reached by E(SSH_AUTH_SOCK). Nothing asks for a passphrase.
+      - A proof that cannot be signed is written unsigned, and its set has failed with the reason C(proof_unsigned).
+    type: str
   if_missing:
     description:
       - For a rescue. Record only if this very process has not recorded a failure of this host, phase and name already,

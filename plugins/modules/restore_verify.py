@@ -35,6 +35,16 @@ options:
       - The archive's manifest. By default the one beside it.
       - When there is none, the copy inside the archive is used, and the result says so.
     type: path
+  level:
+    description:
+      - How deep the test goes. By default as deep as O(mode) says; given, it decides that too.
+      - V(hash) compares the hash of the archive file with the manifest. It reads no entry, and so proves that the file
+        is what was written, not that it can be restored.
+      - V(blocks) reads and hashes every block and entry, as O(mode=stream) does.
+      - V(extract) also restores it into O(dest) and compares what lies there, as O(mode=extract) does.
+      - Commands in O(checks) run with V(extract) alone; a lower level lists them as not checked.
+    type: str
+    choices: [hash, blocks, extract]
   mode:
     description: V(stream) reads the archive, V(extract) also restores it into O(dest).
     type: str
@@ -67,6 +77,10 @@ options:
         description: How many parts there are.
         type: int
         required: true
+      chosen_by:
+        description: How the part was chosen, for the proof to say.
+        type: str
+        default: hand
   compare:
     description:
       - V(live) also compares the archive with the live files. What changed since the backup is then reported, and the
@@ -77,7 +91,10 @@ options:
   checks:
     description:
       - Commands to run in O(dest) after the extraction. Each is a list of arguments (no shell), or a dictionary with
-        C(argv), C(name) and C(timeout) in seconds (default 600).
+        C(argv), C(name), C(timeout) in seconds (default 600) and C(no_log).
+      - With C(no_log) neither the arguments nor the output of a command get into the result. Ansible's own log of the
+        task still has the arguments with C(-vvv); hand secrets over in a file, or in the task's C(environment).
+      - A command that takes too long is killed with all that it started. What it left running otherwise is not.
       - The test fails when one of them does not exit with 0.
     type: list
     elements: raw
@@ -141,8 +158,13 @@ data:
     archive_sha256: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
     archive_created: "2026-11-23T08:34:03Z"
     status: ok
+    level_reached: blocks
+    not_proven:
+      - "the extraction: every block and entry in scope was read, nothing was written to a disk and read back"
+    next_scope: null
     scope:
       mode: stream
+      level: blocks
       paths: []
       sample: null
       coverage_pct: 100.0
@@ -186,11 +208,16 @@ def main() -> None:
             "at": {"type": "str", "default": "latest"},
             "manifest": {"type": "path"},
             "mode": {"type": "str", "choices": ["stream", "extract"], "default": "stream"},
+            "level": {"type": "str", "choices": ["hash", "blocks", "extract"]},
             "dest": {"type": "path"},
             "paths": {"type": "list", "elements": "str", "default": []},
             "sample": {
                 "type": "dict",
-                "options": {"part": {"type": "int", "required": True}, "of": {"type": "int", "required": True}},
+                "options": {
+                    "part": {"type": "int", "required": True},
+                    "of": {"type": "int", "required": True},
+                    "chosen_by": {"type": "str", "default": "hand"},
+                },
             },
             "compare": {"type": "str", "choices": ["manifest", "live"], "default": "manifest"},
             "checks": {"type": "list", "elements": "raw", "default": []},
@@ -199,7 +226,7 @@ def main() -> None:
             "threads": {"type": "int"},
             "requires_root": {"type": "bool", "default": False},
         },
-        required_if=[("mode", "extract", ("dest",))],
+        required_if=[("level", "extract", ("dest",))],
         supports_check_mode=True,
     )
     if reason := state.needs_root(module.params.pop("requires_root")):

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 
-from . import names, proofs
+from . import names, next_scope, proofs, targets
 from .observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part
 from .runs import Run
 
@@ -32,15 +32,20 @@ def publish(home: Path, observation: Observation, run: Run) -> list[Path]:
     return [path for part in observation.outcomes() for path in publish_part(home, observation, part, run)]
 
 
-def publish_part(home: Path, observation: Observation, part: Part, run: Run) -> list[Path]:
-    """The evidence of one set. Raises OSError: then nothing, or only a part of it, is written."""
+def publish_part(
+    home: Path, observation: Observation, part: Part, run: Run, sign: proofs.Signer | None = None
+) -> list[Path]:
+    """The evidence of one set. Raises OSError: then nothing, or only a part of it, is written.
+
+    With `sign` a proof is signed. Raises UpkeepError `signing_*` where that failed: then all is written, unsigned.
+    """
     if not isinstance(part.data, dict) or not _name(part):
         return []
     # A complete backup after which retention failed is incomplete work, and a success of its own all the same.
     if observation.phase == "backup" and part.status in ("ok", "incomplete") and part.data.get("complete"):
         return [_publish_backup(home, observation, part)]
     if observation.phase == "restore_test" and "files_verified" in part.data:
-        return _publish_restore(home, observation, part, run)
+        return _publish_restore(home, observation, part, run, sign)
     return []
 
 
@@ -89,7 +94,9 @@ def _publish_backup(home: Path, observation: Observation, part: Part) -> Path:
     return path
 
 
-def _publish_restore(home: Path, observation: Observation, part: Part, run: Run) -> list[Path]:
+def _publish_restore(
+    home: Path, observation: Observation, part: Part, run: Run, sign: proofs.Signer | None
+) -> list[Path]:
     document = _owned(observation, part)
     # What was judged stands, whatever the module said of itself (a restore that compared nothing is a failure).
     document["status"] = part.status if part.status in ("ok", "incomplete", "failed") else "failed"
@@ -104,13 +111,19 @@ def _publish_restore(home: Path, observation: Observation, part: Part, run: Run)
     document["clock_skew_s"] = observation.clock_skew_s
     document["created_clock_skew_s"] = _created_skew(folder, document)
     document["rpo_ms"] = None if document["created_clock_skew_s"] else _rpo_ms(document)
+    document["rto_met"], document["rpo_met"] = targets.rto_met(document), targets.rpo_met(document)
+    document["restored_on"] = {"host": observation.host, **(document.get("restored_on") or {})}
+    code = (part.reason or "").partition(":")[0]
+    document["next_scope"] = next_scope.next_scope(document, code)
     document["run_id"] = observation.run_id
     document["asset"] = observation.asset
     document["ran_by"] = {"user": run.user, "controller": run.controller, "playbook": run.playbook}
     document["tool"] = {**observation.tool, **(document.get("tool") or {})}
-    proof = proofs.append(home, document)
+    proof = proofs.append(home, document, sign)
     atomic.write_json(str(folder / "last_restore.json"), proof.document)
     atomic.write_text(str(folder / "restore-proof.txt"), proof.text)
+    if proof.unsigned_because:
+        raise proof.unsigned_because
     return [proof.path, folder / "last_restore.json", folder / "restore-proof.txt"]
 
 

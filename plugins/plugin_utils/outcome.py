@@ -94,7 +94,11 @@ def _status_in(phase: str, data: Mapping[str, Any]) -> tuple[str, str | None]:
         return "incomplete", f"incomplete: {_what_is_missing(data)}"
     if said not in (None, "ok"):
         return "unknown", f"bad_status: its result says {one_line(said)}"
-    if phase == "restore_test" and not data.get("entries_verified", data.get("files_verified")):
+    if (
+        phase == "restore_test"
+        and not is_of_hash(data)
+        and not data.get("entries_verified", data.get("files_verified"))
+    ):
         return "failed", "nothing_verified: the restore compared no entry, which proves nothing"
     engines = data.get("engines")
     if phase == "audit" and not engines:
@@ -102,6 +106,11 @@ def _status_in(phase: str, data: Mapping[str, Any]) -> tuple[str, str | None]:
     if isinstance(engines, list):
         return _status_of_engines(engines)
     return "ok", None
+
+
+def is_of_hash(data: Mapping[str, Any]) -> bool:
+    """Whether a drill compared the hash of the archive file and nothing else, as it was asked to."""
+    return (data.get("scope") or {}).get("level") == "hash" and data.get("level_reached") == "hash"
 
 
 def _status_of_engines(engines: list[Any]) -> tuple[str, str | None]:

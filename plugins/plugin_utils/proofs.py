@@ -14,11 +14,13 @@ import json
 import os
 import re
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import locks, names
 from .documents import proof as rendering
@@ -28,24 +30,26 @@ _TEMPORARY = ".upkeep-tmp-"
 
 @dataclass(frozen=True)
 class Proof:
-    """A proof as it was written: the JSON file's path, its document, and the text beside it."""
+    """A proof as it was written: the JSON file's path, its document, and the text beside it.
+
+    `unsigned_because` is why it has no signature although one was asked for.
+    """
 
     path: Path
     document: dict[str, Any]
     text: str
+    unsigned_because: UpkeepError | None = None
 
 
-@dataclass
-class Chain:
-    """What `verify_chain` found. Intact means no problem."""
-
-    proofs: int = 0
-    head: str | None = None
-    problems: list[str] = field(default_factory=list)
+# Content to its signature; raises UpkeepError.
+Signer = Callable[[bytes], bytes]
 
 
-def append(home: Path, document: dict[str, Any]) -> Proof:
-    """Add a restore's `document` (upkeep.restore/1) to the chain. Waits for other writers; raises OSError."""
+def append(home: Path, document: dict[str, Any], sign: Signer | None = None) -> Proof:
+    """Add a restore's `document` (upkeep.restore/1) to the chain. Waits for other writers; raises OSError.
+
+    With `sign`, a signature lands beside its JSON and its text. A proof that cannot be signed is written all the same.
+    """
     folder = home / "backups" / "proofs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locks.exclusive(home / "state" / "proofs.lock"):
@@ -58,142 +62,82 @@ def append(home: Path, document: dict[str, Any]) -> Proof:
             "previous_text_sha256": previous["text_sha256"],
         }
         path = _free_path(folder, document)
-        content = (json.dumps(document, indent=2) + "\n").encode("ascii")
-        text = rendering.text(document, path.name, _sha256(content))
-        # The text first: a proof counts from the moment its JSON is there.
-        _create(path.with_suffix(".txt"), text.encode("utf-8", "surrogateescape"))
+        files, failure = _files(path, {**document, "signed": sign is not None}, sign)
+        written: list[Path] = []
         try:
-            _create(path, content)
+            for file, content in files.items():
+                _create(file, content)
+                written.append(file)
         except BaseException:
-            path.with_suffix(".txt").unlink()
+            for file in written:
+                file.unlink()
             raise
         atomic.sync_folder(str(folder))
         _write_head(home, folder, path)
-    return Proof(path, document, text)
+    content, text = files[path], files[path.with_suffix(".txt")]
+    return Proof(path, json.loads(content), text.decode("utf-8", "surrogateescape"), failure)
 
 
-@dataclass(frozen=True)
-class _Link:
-    """What the chain needs of a proof: its digests, and what it says of the one before it."""
-
-    sha256: str
-    text_sha256: str | None
-    previous: str | None
-    previous_sha256: str | None
-    previous_text_sha256: str | None
-
-
-def verify_chain(home: Path) -> Chain:
-    """Read every proof once and say what is lost, altered, doubled or out of the chain, one sentence each."""
-    folder = home / "backups" / "proofs"
-    chain = Chain()
-    links: dict[str, _Link] = {}
+def _files(path: Path, document: dict[str, Any], sign: Signer | None) -> tuple[dict[Path, bytes], UpkeepError | None]:
+    """What to write, in this order: a proof counts from the moment its JSON is there, so that comes last."""
+    content = as_written(document)
+    text = rendering.text(document, path.name, _sha256(content)).encode("utf-8", "surrogateescape")
+    signatures: dict[Path, bytes] = {}
     try:
-        present = _names(folder)
-    except OSError as error:
-        chain.problems.append(f"backups/proofs: cannot be read ({error.strerror})")
-        return chain
-    for name in present:
-        chain.proofs += 1
-        link = _read_link(folder / name, chain)
-        if link is not None:
-            links[name] = link
-    successors: dict[str | None, list[str]] = {}
-    for name, link in links.items():
-        successors.setdefault(link.previous, []).append(name)
-        _verify_link(name, link, links, set(present), chain)
-    for before, after in successors.items():
-        if len(after) > 1:
-            chain.problems.append(f"{' and '.join(after)}: all say that they follow {before or 'no proof'}")
-    head = _read_head(home)
-    chain.head = head["name"]
-    if chain.head and chain.head not in present:
-        chain.problems.append(f"{chain.head}: lost, it was the last one written")
-    elif chain.head and (chain.head not in links or links[chain.head].sha256 != head["sha256"]):
-        chain.problems.append(f"{chain.head}: altered, its sha256 is not the one it was written with")
-    elif chain.proofs and not chain.head:
-        chain.problems.append("state/proofs-head.json: lost, so a loss of the newest proofs would not show")
-    return chain
+        for file, signed in ((path.with_suffix(".txt"), text), (path, content)) if sign else ():
+            signatures[signature_of(file)] = sign(signed) if sign else b""
+    except UpkeepError as error:
+        return _files(path, {**document, "signed": False}, None)[0], error
+    return {path.with_suffix(".txt"): text, **signatures, path: content}, None
+
+
+def as_written(document: dict[str, Any]) -> bytes:
+    """A proof's document as its file holds it."""
+    return (json.dumps(document, indent=2) + "\n").encode("ascii")
+
+
+def signature_of(file: Path) -> Path:
+    """Where the signature of a proof's JSON or text lies."""
+    return file.with_name(f"{file.name}.sig")
 
 
 def documents(home: Path) -> dict[str, dict[str, Any]]:
     """Every readable proof by its file's name. Raises OSError where the folder cannot be read."""
-    folder = home / "backups" / "proofs"
-    found = {}
-    for name in _names(folder):
-        with contextlib.suppress(OSError, ValueError):
-            document = json.loads((folder / name).read_bytes())
-            if isinstance(document, dict):
-                found[name] = document
-    return found
+    return {name: found for name in file_names(home) if (found := document(home, name)) is not None}
 
 
 def of_set(home: Path, host: str, name: str) -> list[dict[str, Any]]:
     """The readable proofs of one set, the newest first. Raises OSError where the folder cannot be read."""
-    folder = home / "backups" / "proofs"
     form = re.compile(r"[^-]+" + re.escape(f"-{names.encode(host)}-{names.encode(name)}") + r"(?:\.(\d+))?\.json")
     found = []
-    for matched in filter(None, map(form.fullmatch, _names(folder))):
-        with contextlib.suppress(OSError, ValueError):
-            document = json.loads((folder / matched.group()).read_bytes())
-            if isinstance(document, dict) and (document.get("host"), document.get("backup")) == (host, name):
-                found.append((str(document.get("finished")), int(matched.group(1) or 1), document))
-    return [document for _finished, _number, document in sorted(found, key=lambda each: each[:2], reverse=True)]
+    for matched in filter(None, map(form.fullmatch, file_names(home))):
+        proof = document(home, matched.group())
+        if proof is not None and (proof.get("host"), proof.get("backup")) == (host, name):
+            found.append((str(proof.get("finished")), int(matched.group(1) or 1), proof))
+    return [proof for _finished, _number, proof in sorted(found, key=lambda each: each[:2], reverse=True)]
 
 
-def _names(folder: Path) -> list[str]:
-    """The proofs in their order; temporaries of a killed writer are none."""
+def document(home: Path, name: str) -> dict[str, Any] | None:
+    """The proof in the file of that name, or None where it cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((home / "backups" / "proofs" / name).read_bytes())
+        return found if isinstance(found, dict) else None
+    return None
+
+
+def file_names(home: Path) -> list[str]:
+    """The proofs by name; temporaries of a killed writer are none. Raises OSError."""
     try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+        return sorted(name for name in os.listdir(home / "backups" / "proofs") if name.endswith(".json"))
     except FileNotFoundError:
         return []
-
-
-def _read_link(path: Path, chain: Chain) -> _Link | None:
-    try:
-        content = path.read_bytes()
-        document = json.loads(content)
-        before = (document["previous_proof"], document["previous_proof_sha256"], document["previous_text_sha256"])
-        if not all(each is None or isinstance(each, str) for each in before):
-            raise TypeError("no names of files and digests")
-    except (OSError, ValueError, KeyError, TypeError):
-        chain.problems.append(f"{path.name}: altered, it is no proof any more")
-        return None
-    sha256 = _sha256(content)
-    return _Link(sha256, _verify_text(path.with_suffix(".txt"), path.name, sha256, chain), *before)
-
-
-def _verify_text(text: Path, name: str, sha256: str, chain: Chain) -> str | None:
-    try:
-        content = text.read_bytes()
-    except OSError:
-        chain.problems.append(f"{text.name}: lost")
-        return None
-    if not rendering.is_intact(content.decode("utf-8", "surrogateescape"), sha256):
-        chain.problems.append(f"{text.name}: altered, it does not end in its own sha256 and that of {name}")
-    return _sha256(content)
-
-
-def _verify_link(name: str, link: _Link, links: dict[str, _Link], present: set[str], chain: Chain) -> None:
-    if link.previous is None:
-        return
-    if link.previous not in present:
-        chain.problems.append(f"{link.previous}: lost, {name} follows it")
-        return
-    before = links.get(link.previous)
-    if before is None:  # said already
-        return
-    if before.sha256 != link.previous_sha256:
-        chain.problems.append(f"{link.previous}: altered, its sha256 is not the one that {name} names")
-    if before.text_sha256 and before.text_sha256 != link.previous_text_sha256:
-        text = link.previous.removesuffix(".json") + ".txt"
-        chain.problems.append(f"{text}: altered, its sha256 is not the one that {name} names")
 
 
 _NO_HEAD: dict[str, Any] = {"name": None, "sha256": None, "text_sha256": None, "proofs": 0}
 
 
-def _read_head(home: Path) -> dict[str, Any]:
+def read_head(home: Path) -> dict[str, Any]:
+    """The note of the newest proof: `{"name", "sha256", "text_sha256", "proofs"}`, each null where there is none."""
     try:
         return {**_NO_HEAD, **json.loads((home / "state" / "proofs-head.json").read_bytes())}
     except (OSError, ValueError, TypeError):
@@ -208,7 +152,7 @@ def _write_head(home: Path, folder: Path, path: Path) -> None:
 
 def _head(home: Path, folder: Path) -> dict[str, Any]:
     """What the next proof follows: the head as noted, unless a writer was killed between its proof and the note."""
-    head = _read_head(home)
+    head = read_head(home)
     if _count(folder) == head["proofs"]:
         return head
     links = {}

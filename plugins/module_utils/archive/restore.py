@@ -10,9 +10,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.module_utils.identity import machine
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import history, quick, trees, walk
+from . import history, levels, quick, smaller, trees, walk
 from . import scope as scopes
 from ._pool import usable_cpus
 from ._wanted import Wanted
@@ -20,7 +21,7 @@ from .destination import Destination, write_error
 from .extract import Extractor
 from .findings import LIMIT, Findings
 from .manifest import damaged
-from .model import SCRATCH_MARKER, Entry, shown
+from .model import EMBEDDED_NAME, SCRATCH_MARKER, Entry, shown
 from .scratch import MARKER, Scratch, empty
 from .trees import Differences
 from .verify import Archive, open_archive, verify
@@ -34,6 +35,7 @@ class Request(NamedTuple):
     archive: str
     manifest: Optional[str] = None
     mode: str = "stream"
+    level: Optional[str] = None
     dest: Optional[str] = None
     paths: Sequence[str] = ()
     sample: Optional[Dict[str, Any]] = None
@@ -76,6 +78,8 @@ class _Test:
             message = f"threads: {request.threads} is not between 1 and 256."
             raise UpkeepError("bad_parameter", message, option="threads")
         self.request, self.check, self.threads = request, check, request.threads or usable_cpus()
+        self.level = levels.chosen(request.level, request.mode)
+        levels.require_whole(self.level, request.paths, request.sample)
         self.scope = scopes.parse(request.paths, request.sample)
         self.selection = scopes.Selection(self.scope)
         self.commands = _parsed(request.checks)
@@ -87,12 +91,14 @@ class _Test:
         self.check_results: List[Dict[str, Any]] = []
         self.kept = False
         self.scratch: Optional[Scratch] = None
-        if request.mode == "extract":
+        self.restored = False
+        self.next_scope: Optional[Dict[str, Any]] = None
+        if self.level == levels.EXTRACT:
             if not request.dest:
                 raise UpkeepError("bad_parameter", "dest: mode extract needs a scratch folder.", option="dest")
             self.scratch = Scratch(request.dest)
             self.scratch.check(self.path)
-        elif self.commands:
+        elif self.commands and request.level is None:
             raise UpkeepError("bad_parameter", "checks: they need mode extract, to run in its dest.", option="checks")
 
     def go(self) -> None:
@@ -103,8 +109,12 @@ class _Test:
             raise UpkeepError("manifest_missing", message)
         try:
             self.selection = scopes.select(self.scope, self.archive.manifest.entries())
+            for check in [] if self.scratch is not None else self.commands:
+                self.findings.left_out(f"check {check['name']}", f"level {self.level} restores nothing to run it on")
             self._note_incomplete()
-            if self.scratch is None or self.check:
+            if self.level == levels.HASH:
+                levels.verify_hash(self.archive, self.findings)
+            elif self.scratch is None or self.check:
                 verify(self.archive, self.selection, self.threads, self.findings)
                 if self.scratch is not None:
                     self.findings.left_out("the extraction, and the checks in it", "check mode only reads the archive")
@@ -113,7 +123,15 @@ class _Test:
             if self.request.compare == "live":
                 self._compare_live()
         finally:
+            self._look_for_the_intact()
             self.archive.close()
+
+    def _look_for_the_intact(self) -> None:
+        findings = self.findings
+        if findings.damaged and (findings.failures or [("", "")])[0][0] != "manifest_mismatch":
+            names = (entry.path for entry in self.archive.manifest.entries() if entry in self.selection)
+            expected, blocks = findings.expected, findings.damaged_blocks
+            self.next_scope = smaller.next_scope(expected, findings.damaged_paths - {EMBEDDED_NAME}, blocks, names)
 
     def _note_incomplete(self) -> None:
         known = self.archive.manifest
@@ -144,6 +162,7 @@ class _Test:
             finally:
                 self.extractor.close()
             self._compare_extracted(self.extractor, scratch, fd)
+            self.restored = not self.differences.count
             self.check_results = _run(self.commands, scratch.path)
         finally:
             self.kept = self.request.keep
@@ -278,9 +297,9 @@ class _Test:
         findings = self.findings
         for done in self.check_results:
             if not done["ok"]:
-                message = f"checks: {done['name']} ended with {done['rc']}: {done['output'].strip()[-200:]}"
+                message = f"checks: {done['name']} ended with {done['rc']}: {done.get('output', '').strip()[-200:]}"
                 findings.fail("check_failed", " ".join(message.split()))
-        if not findings.failures and not findings.verified:
+        if not findings.failures and not findings.verified and self.level != levels.HASH:
             findings.fail(
                 "nothing_verified",
                 f"{self.path}: no entry was verified: "
@@ -295,6 +314,7 @@ class _Test:
         findings, trees_seen = self.findings, [self.differences] + ([self.drift] if self.drift else [])
         closing = self.archive.manifest.closing if self.archive else {}
         covered = round(100.0 * findings.expected / findings.total, 2) if findings.total else 0.0
+        reached = levels.reached(self.level, self.archive, findings, self.restored)
         corrupt = [shown(damage.path) for damage in findings.damage]
         for seen in trees_seen:
             corrupt += [name for name in seen.corrupt if name not in corrupt]
@@ -306,12 +326,16 @@ class _Test:
             "archive_created": closing.get("created"),
             "status": status,
             "scope": {
-                "mode": "stream" if self.check else self.request.mode,
+                "mode": "stream" if self.check and self.scratch else levels.LEVELS[self.level].mode,
+                "level": self.level,
                 "paths": [shown(path) for path in self.scope.paths],
-                "sample": dict(zip(("part", "of"), self.scope.sample)) if self.scope.sample else None,
+                "sample": dict(self.request.sample or {}) if self.scope.sample else None,
                 "coverage_pct": covered,
                 "compare": self.request.compare,
             },
+            "level_reached": reached,
+            "not_proven": levels.left_open(reached, self.request.compare),
+            "next_scope": self.next_scope,
             "entries_expected": findings.expected,
             "entries_verified": findings.verified,
             "files_expected": findings.files_expected,
@@ -326,7 +350,9 @@ class _Test:
             "damaged_blocks": findings.damaged_blocks[:LIMIT],
             "not_checked": findings.not_checked,
             "failures": [{"error_code": code, "msg": message} for code, message in findings.failures],
+            "details": self.details,
             "checks": self.check_results,
+            "restored_on": machine(),
             "dest": self.scratch.path if self.scratch is not None and self.kept else None,
             "started": times.iso(self.started),
             "finished": times.iso(times.now()),

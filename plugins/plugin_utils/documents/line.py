@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..next_scope import next_scope
 from ..observation import Observation, Part
+from ..outcome import is_of_hash
 from .text import amount, duration, plural, printable, size
 
 _LOUD = {"failed": "FAILED", "unknown": "UNKNOWN", "incomplete": "INCOMPLETE"}
@@ -20,6 +22,7 @@ def lines(observation: Observation, host_width: int = _NAME) -> list[str]:
     for part in observation.outcomes():
         told.append(_line(observation, part, host_width))
         told += _details(part.data) if observation.phase == "restore" and isinstance(part.data, dict) else []
+        told += _next(observation.host, part) if observation.phase == "restore_test" and part.name else []
     return told
 
 
@@ -45,6 +48,14 @@ def _details(data: Mapping[str, Any]) -> list[str]:
         more = (data.get("counts") or {}).get(kind, 0) - min(len(items), _PATHS)
         told += [f"      {kind.ljust(9)} and {amount(more)} more"] if more > 0 else []
     return told
+
+
+def _next(host: str, part: Part) -> list[str]:
+    """What to try after a drill that failed."""
+    data = part.data if isinstance(part.data, dict) else {}
+    document = {**data, "host": host, "backup": part.name, "status": part.status}
+    scope = next_scope(document, (part.reason or "").partition(":")[0])
+    return [f"      next      {printable(scope[key])}" for key in ("why", "command") if scope[key]] if scope else []
 
 
 def _path_and_why(item: Any) -> str:
@@ -86,10 +97,14 @@ def _content(data: Mapping[str, Any]) -> str:
 
 
 def _restore(data: Mapping[str, Any], part: Part) -> str:
+    if is_of_hash(data):
+        return f"hash of the archive file alone, in {duration(part.duration_ms)}: that it restores is not proven"
     verified, expected = data.get("files_verified"), data.get("files_expected")
     share = "" if verified == expected else f" of {amount(expected)}"
     content = f"{amount(verified)}{share} entries verified, {size(data.get('bytes_verified'))}"
-    return f"{content} in {duration(part.duration_ms)}"
+    sample = (data.get("scope") or {}).get("sample") or {}
+    part_of = f", part {sample.get('part')} of {sample.get('of')}" if sample else ""
+    return f"{content} in {duration(part.duration_ms)}{part_of}"
 
 
 def _restored(data: Mapping[str, Any], part: Part) -> str:

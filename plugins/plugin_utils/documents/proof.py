@@ -12,15 +12,18 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from .. import clock
+from .. import clock, targets
+from ..outcome import is_of_hash
 from .text import amount, duration, printable, size
 
 _CHAIN_NOTE = """\
 This proof names the one before it, so a lost or altered proof shows when the chain is checked. The chain does not stop
 someone who can rewrite every proof: keep the last line of it where they cannot."""
+_SIGNED = "by an SSH key, in the .sig files beside this text and its record (ssh-keygen -Y verify -n upkeep-proof)"
 _OWN = "sha256 of the text above: "
 _RECORD = "sha256 of the record:     "
 _SHOWN = 50
+_HASH_VERDICT = "PASSED at level hash: the archive file is what was written. That it restores is NOT proven by this"
 _VERDICTS = {
     "ok": "PASSED: every entry in scope was restored and is what the manifest says",
     "incomplete": "INCOMPLETE: what was compared is right, but not all was compared",
@@ -50,12 +53,15 @@ def _sha256(body: str) -> str:
 def _head(document: dict[str, Any]) -> list[str]:
     ran_by = document.get("ran_by") or {}
     tool = document.get("tool") or {}
+    of_hash = " OF THE HASH ALONE" if is_of_hash(document) else ""
     return [
-        f"RESTORE PROOF  {document.get('status', 'failed').upper()}",
+        f"RESTORE PROOF  {document.get('status', 'failed').upper()}{of_hash}",
         "",
         _row("Project", document.get("project")),
         _row("Backup of", f"{document.get('host')}, set {document.get('backup')}"),
         _row("Asset", document.get("asset")),
+        _row("Restored on", _machine(document.get("restored_on") or {}, document.get("host"))),
+        *([_row("Archive from", _machine(document["restored_from"], None))] if document.get("restored_from") else []),
         _row("Archive", document.get("archive")),
         _row("Archive sha256", document.get("archive_sha256")),
         _row("Archive created", document.get("archive_created")),
@@ -87,11 +93,9 @@ def _scope(document: dict[str, Any]) -> list[str]:
         "",
         "WHAT WAS COMPARED",
         _row("Mode", scope.get("mode")),
+        *_levels(document),
         _row("Paths", ", ".join(map(str, paths)) if paths else "all"),
-        _row(
-            "Sample",
-            f"part {sample.get('part')} of {sample.get('of')}" if isinstance(sample, dict) else "none, all entries",
-        ),
+        _row("Sample", _sample(sample) if isinstance(sample, dict) else "none, all entries"),
         _row(
             "Coverage",
             None if scope.get("coverage_pct") is None else f"{scope['coverage_pct']} % of the archive's entries",
@@ -104,8 +108,35 @@ def _scope(document: dict[str, Any]) -> list[str]:
         *_checks(document.get("checks") or []),
         "",
         "WHAT WAS NOT",
-        *(_listed(document.get("not_checked") or [], "not checked") or ["  the drill names nothing that it left out"]),
+        *_left_out(document),
     ]
+
+
+def _levels(document: dict[str, Any]) -> list[str]:
+    asked = (document.get("scope") or {}).get("level")
+    if asked is None:
+        return []
+    return [_row("Level asked", asked), _row("Level reached", document.get("level_reached") or "none")]
+
+
+def _sample(sample: dict[str, Any]) -> str:
+    how = {"evidence": ", the one that was proven least recently", "hand": ", as it was told"}
+    of = f"part {sample.get('part')} of {sample.get('of')}"
+    return f"{of} by the hash of each path{how.get(str(sample.get('chosen_by')), '')}"
+
+
+def _left_out(document: dict[str, Any]) -> list[str]:
+    lines = _listed(document.get("not_proven") or [], "not proven")
+    lines += _listed(document.get("not_checked") or [], "not checked")
+    return lines or ["  the drill names nothing that it left out"]
+
+
+def _machine(machine: dict[str, Any], host: Any) -> str | None:
+    """`drill1 (nodename drill1, machine id 0123…)`, as far as it is known."""
+    named = machine.get("host") or host
+    known = [("nodename", machine.get("nodename")), ("machine id", machine.get("machine_id"))]
+    told = ", ".join(f"{what} {value}" for what, value in known if value)
+    return f"{named} ({told})" if named and told else told or (str(named) if named else None)
 
 
 def _checks(checks: list[Any]) -> list[str]:
@@ -122,6 +153,8 @@ def _measured(document: dict[str, Any]) -> list[str]:
     if document.get("created_clock_skew_s"):
         rpo = "not known, the clock was off by which the archive says when it was created"
     rto = _against(document.get("duration_ms"), document.get("rto_target_ms"))
+    if document.get("rto_target_ms") is not None and targets.rto_met(document) is None:
+        rto = f"{rto.rpartition(':')[0]}: not known, less than a whole extraction took that long"
     if document.get("status") != "ok":
         # Whatever time it took, it did not bring everything back.
         rto = "not measured, the restore did not succeed"
@@ -154,15 +187,33 @@ def _verdict(document: dict[str, Any]) -> list[str]:
     ]
     if document.get("reason"):
         exceptions.insert(0, f"  {printable(document['reason'])}")
-    status = document.get("status")
+    verdict = _HASH_VERDICT if is_of_hash(document) and document.get("status") == "ok" else None
     return [
         "",
         "VERDICT",
-        f"  {_VERDICTS.get(str(status), _VERDICTS['failed'])}",
+        f"  {verdict or _VERDICTS.get(str(document.get('status')), _VERDICTS['failed'])}",
         "",
         "EXCEPTIONS",
         *(exceptions or ["  none"]),
+        *_next(document.get("next_scope") or {}),
+        "",
+        "CLEAN-UP",
+        f"  {_clean_up(document)}",
     ]
+
+
+def _next(scope: dict[str, Any]) -> list[str]:
+    if not scope:
+        return []
+    return ["", "TO TRY NEXT", *(f"  {printable(scope[key])}" for key in ("why", "command") if scope.get(key))]
+
+
+def _clean_up(document: dict[str, Any]) -> str:
+    if (document.get("scope") or {}).get("mode") != "extract":
+        return "nothing was written, so nothing had to be removed"
+    if document.get("dest"):
+        return f"kept in {printable(document['dest'])}"
+    return "what was restored was removed"
 
 
 def _listed(entries: list[Any], word: str) -> list[str]:
@@ -194,6 +245,7 @@ def _chain(document: dict[str, Any], record: str) -> list[str]:
         _row("Record", record),
         _row("Previous proof", document.get("previous_proof") or "none, this is the first"),
         _row("Previous sha256", document.get("previous_proof_sha256") or "none"),
+        _row("Signature", _SIGNED if document.get("signed") else "none"),
         "",
     ]
 

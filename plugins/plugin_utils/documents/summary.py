@@ -10,11 +10,13 @@ from typing import Any
 from .. import clock
 from ..gates import SIGNS
 from ..observation import CONTACT
+from ..outcome import is_of_hash
 from ..report.backups import chain_words, proven_words
 from .failures import told_once
 from .proof import entry_text
 from .text import amount, listing, not_known, plural, printable, reboot_words, table
 
+RESTORE_FAILED = "Restore FAILED"
 _SHOWN = 20
 _ENTRIES = 10
 _SPOILED = (("missing_files", "missing"), ("corrupt_files", "corrupt"), ("metadata_mismatches", "other metadata"))
@@ -63,7 +65,7 @@ def _backups(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         return
     proven = sum(1 for entry in entries if entry["proven"])
     yield "backups", f"{plural(len(entries), 'set')}, {amount(proven)} proven to restore"
-    doubtful = [entry for entry in entries if not entry["proven"]]
+    doubtful = [entry for entry in entries if not entry["proven"] or entry["problems"]]
     for entry in doubtful[:_SHOWN]:
         yield "", f"{printable(entry['host'])} {printable(entry['backup'])}: {printable(proven_words(entry))}"
     if len(doubtful) > _SHOWN:
@@ -129,8 +131,12 @@ def restore_verdict(drills: Sequence[Mapping[str, Any]]) -> list[str]:
     ran = [drill for drill in drills if drill["status"] != "skipped"]
     bad = [drill for drill in ran if drill["status"] != "ok"]
     if ran and not bad:
-        return ["Restore OK"]
-    lines = ["Restore FAILED"]
+        hashed = [drill for drill in ran if is_of_hash(drill["data"] or {})]
+        if len(hashed) == len(ran):
+            return ["Hash OK (no restore was tried)"]
+        where = listing([f"{drill['host']} {drill['set']}" for drill in hashed])
+        return ["Restore OK", *([f"  but of the hash alone, with no restore tried: {where}"] if hashed else [])]
+    lines = [RESTORE_FAILED]
     if not ran:
         lines.append("  nothing was restored, so nothing is proven")
     for drill in bad:

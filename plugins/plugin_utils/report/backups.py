@@ -12,10 +12,11 @@ from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
-from .. import evidence
+from .. import evidence, targets
 from ..documents.text import amount, duration, plural
 from ..observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part, combined
-from .coverage import WHOLE, Coverage
+from ..outcome import is_of_hash
+from .coverage import WHOLE, Coverage, Proven
 from .gather import Gathered
 
 _PHASES = ("backup", "restore_test")
@@ -32,7 +33,8 @@ _SUCCESS = (
 )
 _PROOF = (
     "status", "archive", "archive_sha256", "started", "finished", "duration_ms", "files_expected", "files_verified",
-    "rto_target_ms", "rpo_target_ms", "rpo_ms", "run_id", "scope",
+    "rto_target_ms", "rpo_target_ms", "rpo_ms", "rto_met", "rpo_met", "run_id", "scope", "level_reached", "restored_on",
+    "next_scope",
 )  # fmt: skip
 
 
@@ -86,7 +88,8 @@ def _entry(
     host, name = key
     folder = evidence.place(home, host, name)
     success, proof = evidence.last_success(folder), evidence.last_restore(folder)
-    covered = coverage.of(host, name, proof) if proof and _is_proof_of(proof, success) else None
+    known = coverage.proven(host, name, proof) if proof and _is_proof_of(proof, success) else None
+    covered = known.pct if known else None
     is_workflows = key == (CONTROLLER_HOST, WORKFLOWS)
     return {
         "host": host,
@@ -95,7 +98,9 @@ def _entry(
         "in_scope": is_workflows or host in targeted,
         "proven": covered == WHOLE,
         "proven_pct": covered,
-        "problems": [*_problems(success, proof, tried), *_partly(covered), *_missed_targets(proof)],
+        "proven_since": known.since if known else None,
+        "sampled": coverage.of_the_set(host, name, proof) if proof else None,
+        "problems": [*_problems(success, proof, tried), *_partly(known, proof or {}), *_missed_targets(proof)],
         "this_run": {phase: tried.own[phase].status if phase in tried.own else None for phase in _PHASES},
         "last_success": _told(success) if success else None,
         "age_s": _age(success, now),
@@ -148,18 +153,26 @@ def _failed(phase: str, word: str, tried: _Tried) -> Iterable[str]:
         yield f"the last {word} was {carried.status}: {carried.reason}"
 
 
-def _partly(covered: float | None) -> Iterable[str]:
-    if covered is not None and covered != WHOLE:
-        yield f"proven in part ({covered:g} %)"
+def _partly(known: Proven | None, proof: Mapping[str, Any]) -> Iterable[str]:
+    if known is None or known.pct == WHOLE:
+        return
+    if is_of_hash(proof) and not known.pct:
+        since = f" since the drill of {known.failed}, which went wrong" if known.failed else ""
+        yield f"only the hash of its file was compared{since}: that it restores is not proven"
+    else:
+        yield f"proven in part ({known.pct:g} %)" + (f" since {known.since}" if known.pct else "")
 
 
 def _missed_targets(proof: Mapping[str, Any] | None) -> list[str]:
-    told = []
-    for what, measured, target in (("RPO", "rpo_ms", "rpo_target_ms"), ("RTO", "duration_ms", "rto_target_ms")):
-        took, allowed = (proof or {}).get(measured), (proof or {}).get(target)
-        if isinstance(took, (int, float)) and isinstance(allowed, (int, float)) and took > allowed:
-            told.append(f"{what} missed: {duration(took)}, target {duration(allowed)}")
-    return told
+    proof = proof or {}
+    return [
+        f"{what} missed: {duration(proof.get(measured))}, target {duration(proof.get(target))}"
+        for what, measured, target, met in (
+            ("RPO", "rpo_ms", "rpo_target_ms", targets.rpo_met),
+            ("RTO", "duration_ms", "rto_target_ms", targets.rto_met),
+        )
+        if met(proof) is False
+    ]
 
 
 def _age(success: Mapping[str, Any] | None, now: datetime) -> int | None:
@@ -174,7 +187,8 @@ def chain_words(chain: Mapping[str, Any]) -> str:
     """`1,204 in an unbroken chain`, or how much is wrong with it."""
     if chain["problems"]:
         return f"{amount(chain['proofs'])}, {plural(len(chain['problems']), 'problem')} in their chain"
-    return f"{amount(chain['proofs'])} in an unbroken chain"
+    signed = f", {amount(chain['signed'])} of them signed" if chain.get("signed") else ""
+    return f"{amount(chain['proofs'])} in an unbroken chain{signed}"
 
 
 def proven_words(entry: Mapping[str, Any]) -> str:
@@ -182,5 +196,13 @@ def proven_words(entry: Mapping[str, Any]) -> str:
     if entry["proven"]:
         proof = entry["last_restore"]
         last = " in the last of its parts" if (proof.get("scope") or {}).get("sample") else ""
-        return f"proven {proof['finished']} ({amount(proof['files_verified'])} entries{last})"
-    return "; ".join(entry["problems"]) or "not proven"
+        level = " read, not extracted" if (proof.get("scope") or {}).get("level") == "blocks" else ""
+        told = f"proven {proof['finished']} ({amount(proof['files_verified'])} entries{level}{last})"
+        if is_of_hash(proof):
+            told = f"proven {entry['proven_since']}, its hash compared {proof['finished']}"
+        elif last:
+            told = f"{told[:-1]}, all of them since {entry['proven_since']})"
+        return "; ".join([told, *entry["problems"]])
+    sampled = entry["sampled"] or {"parts": 0}
+    of_set = [f"over its archives {sampled['pct']:g} % of the set since {sampled['since']}"] if sampled["parts"] else []
+    return "; ".join([*entry["problems"], *of_set]) or "not proven"

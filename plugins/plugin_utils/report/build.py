@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
 from .. import gates as policy
-from .. import proofs, rules
+from .. import proof_chain, rules
 from ..runs import Run
 from .backups import backup_entries
 from .gather import Gathered, durations, gather
@@ -46,7 +46,7 @@ def build(
     run = gathered.run
     hosts = [host_entry(name, run.asset_of(name), phases, now) for name, phases in gathered.by_host.items()]
     backups = backup_entries(home, gathered, now)
-    chain = proofs.verify_chain(home)
+    chain = proof_chain.verify(home)
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "generated": times.iso(now),
@@ -58,7 +58,13 @@ def build(
         "hosts": hosts,
         "findings": _findings(gathered),
         "backups": backups,
-        "proof_chain": {"proofs": chain.proofs, "head": chain.head, "problems": chain.problems},
+        "proof_chain": {
+            "proofs": chain.proofs,
+            "head": chain.head,
+            "head_sha256": chain.head_sha256,
+            "signed": len(chain.signed),
+            "problems": chain.problems,
+        },
         "vulnerabilities": {"critical": None, "high": None, "medium": None, "low": None, "source": None},
         "sla": {"breached": None, "due_soon": None},
         "perf": {"collect_p95_ms": p95(durations(gathered.own.values(), "patch_level")), "service_p95_ms": None},

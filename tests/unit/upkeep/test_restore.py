@@ -38,7 +38,8 @@ def home(tmp_path, monkeypatch):
         success = {**base, "sha256": SHA, "created": "2026-11-23T08:34:03Z", "bytes": 5, "archive": f"/a/{name}.tar.gz"}
         (folder / "last_success.json").write_text(json.dumps(success))
         if drilled:
-            document = {**base, "archive_sha256": drilled, "status": status}
+            scope = {"mode": "extract", "paths": [], "sample": None, "coverage_pct": 100.0}
+            document = {**base, "archive_sha256": drilled, "status": status, "scope": scope}
             (folder / "last_restore.json").write_text(json.dumps(document))
 
     put("web1", "etc", SHA)

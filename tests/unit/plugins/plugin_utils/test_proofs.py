@@ -6,7 +6,7 @@ import json
 import multiprocessing
 
 import pytest
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, proofs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, proof_chain, proofs
 
 
 @pytest.fixture(name="drill")
@@ -64,7 +64,7 @@ def test_a_drill_leaves_a_chained_proof(home, open_run, record, samples, validat
     assert (home / "backups/hosts/web1/etc/restore-proof.txt").read_text() == (
         home / "backups/proofs" / files[1]
     ).read_text()
-    chain = proofs.verify_chain(home)
+    chain = proof_chain.verify(home)
     assert (chain.proofs, chain.head, chain.problems) == (2, files[0], [])
 
 
@@ -96,9 +96,9 @@ def test_a_proof_reads_as_an_auditor_wants_it(home, drill):
 )
 def test_a_lost_or_altered_proof_shows(home, drill, damage, told):
     names = [proofs.append(home, drill(finished=f"2026-11-23T09:00:0{n}Z")).path.name for n in range(3)]
-    assert proofs.verify_chain(home).problems == []
+    assert proof_chain.verify(home).problems == []
     damage(home / "backups/proofs", names)
-    assert any(told in problem for problem in proofs.verify_chain(home).problems)
+    assert any(told in problem for problem in proof_chain.verify(home).problems)
 
 
 def _edit(path):
@@ -112,7 +112,7 @@ def test_a_writer_that_was_killed_before_its_note_does_not_fork_the_chain(home, 
     (home / "state/proofs-head.json").write_bytes(note)
     third = proofs.append(home, drill())
     assert third.document["previous_proof"] == second.path.name
-    assert proofs.verify_chain(home).problems == []
+    assert proof_chain.verify(home).problems == []
 
 
 def test_a_lost_proof_stays_visible_after_later_ones(home, drill):
@@ -122,7 +122,7 @@ def test_a_lost_proof_stays_visible_after_later_ones(home, drill):
     lost.with_suffix(".txt").unlink()
     later = [proofs.append(home, drill(finished="2026-11-23T10:00:00Z")).document for n in range(2)]
     assert later[0]["previous_proof"] == lost.name and later[1]["previous_proof"] != lost.name
-    assert proofs.verify_chain(home).problems == [f"{lost.name}: lost, 20261123T100000Z-web1-etc.json follows it"]
+    assert proof_chain.verify(home).problems == [f"{lost.name}: lost, 20261123T100000Z-web1-etc.json follows it"]
 
 
 def _append(home, document):
@@ -136,7 +136,7 @@ def test_parallel_writers_make_one_chain(home, drill):
         writer.start()
     for writer in writers:
         writer.join()
-    chain = proofs.verify_chain(home)
+    chain = proof_chain.verify(home)
     assert (chain.proofs, chain.problems) == (8, [])
 
 
@@ -157,17 +157,17 @@ def test_a_proof_is_there_whole_or_not_at_all(home, drill, monkeypatch, broken):
     assert sorted(path.name for path in folder.iterdir()) == [first.name, first.with_suffix(".txt").name]
     monkeypatch.setattr(proofs.os, "link", link)
     proofs.append(home, drill())
-    assert proofs.verify_chain(home).problems == []
+    assert proof_chain.verify(home).problems == []
 
 
 def test_what_a_killed_writer_left_is_no_proof_and_is_swept(home, drill):
     proofs.append(home, drill())
     left = home / "backups/proofs" / ".upkeep-tmp-x"
     left.write_text('{"half')
-    chain = proofs.verify_chain(home)
+    chain = proof_chain.verify(home)
     assert (chain.proofs, chain.problems) == (1, [])
     proofs.append(home, drill())
-    assert not left.exists() and proofs.verify_chain(home).proofs == 2
+    assert not left.exists() and proof_chain.verify(home).proofs == 2
 
 
 def test_each_proof_is_read_once(home, drill, monkeypatch):
@@ -176,5 +176,5 @@ def test_each_proof_is_read_once(home, drill, monkeypatch):
     read = []
     original = proofs.Path.read_bytes
     monkeypatch.setattr(proofs.Path, "read_bytes", lambda path: (read.append(path.name), original(path))[1])
-    assert proofs.verify_chain(home).problems == []
+    assert proof_chain.verify(home).problems == []
     assert len(read) == len(set(read)) == 7  # three proofs with their texts, and the head
