@@ -17,6 +17,8 @@ from _trees import Tree
 
 OURS = Path(__file__).resolve().parent / "_ours.py"
 TOOLS = {"pigz": "pigz", "zstd": "zstd", "restic": "restic", "borg": "borgbackup"}  # command: Debian's package
+# community.general comes with the package `ansible`; it gets a virtual environment of its own
+COMMUNITY = Path(__file__).resolve().parent.parent / ".cache" / "bench-ansible" / "bin" / "ansible"
 
 
 class Case(NamedTuple):
@@ -79,6 +81,16 @@ class Bench:
             self.back_up("gz", 6),
             self.piped("gz", 6, "pigz", "pigz -6"),
             Case(f"{self.name}: gz 6", "tar czf", czf, f"rm -f {out}", str(out)),
+        ]
+
+    def community(self) -> List[Case]:
+        """Ansible's own way to the same archive: one task, on this machine, at its one level, 9."""
+        out = self.work / "community.tar.gz"
+        task = f"path={self.tree.path} dest={out} format=gz"
+        options = f"-i localhost, -c local -e ansible_python_interpreter={self.python}"
+        command = f"{COMMUNITY} localhost {options} -m community.general.archive -a {shlex.quote(task)}"
+        return [
+            Case(f"{self.name}: gz 6", "community.general.archive", command, f"rm -f {out}", str(out), str(COMMUNITY))
         ]
 
     def zst(self) -> List[Case]:
@@ -163,9 +175,16 @@ def cases(benches: Dict[str, Bench]) -> Tuple[List[Case], List[Goal]]:
             found += bench.unchanged()
             goals.append(Goal(f"{name}: unchanged", "ours", "wall_s", 1.5, "find -printf", "python3 -c pass"))
         if name == "small":
-            found += bench.repositories() + bench.verify("gz") + bench.verify("zst") + bench.restic_restore()
+            found += (
+                bench.community()
+                + bench.repositories()
+                + bench.verify("gz")
+                + bench.verify("zst")
+                + bench.restic_restore()
+            )
             pair, extract = "tar -x, sha256sum -c", "ours, extract and compare"
             goals += [
+                Goal("small: gz 6", "ours", "cpu_s", 0.333, "community.general.archive"),
                 Goal("small: zst 3", "ours", "wall_s", 1.0, "restic backup"),
                 Goal("small: zst 3", "ours", "wall_s", 1.0, "borg create"),
                 Goal("small: verify gz", "ours, stream", "wall_s", 4, pair, faster=True),

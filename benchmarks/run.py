@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import _trees
-from _cases import TOOLS, Bench, Case, Goal, cases
+from _cases import COMMUNITY, TOOLS, Bench, Case, Goal, cases
 
 RESULTS = Path(__file__).resolve().parent / "results"
 MEASURES = ("wall_s", "cpu_s", "rss_mib", "bytes")
@@ -43,6 +43,9 @@ def main() -> None:
     missing = {command for command in TOOLS if not shutil.which(command)}
     for command in sorted(missing):
         print(f"  not measured: {command} is not installed (--install, or: apt-get install {TOOLS[command]})")
+    if not COMMUNITY.exists():
+        missing.add(str(COMMUNITY))
+        print("  not measured: community.general.archive (--install makes a virtual environment for it)")
     with tempfile.TemporaryDirectory(prefix="upkeep-bench-", dir=options.work) as work:
         benches = build(options, Path(work))
         env = {
@@ -93,6 +96,9 @@ def _options() -> argparse.Namespace:
 def install() -> None:
     if os.geteuid() or not shutil.which("apt-get"):
         sys.exit("--install: only for root on a Debian-like system; install the peers yourself, or go without them.")
+    if not COMMUNITY.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(COMMUNITY.parent.parent)], check=True)
+        subprocess.run([str(COMMUNITY.parent / "pip"), "install", "-q", "ansible"], check=True)
     packages = [package for command, package in TOOLS.items() if not shutil.which(command)]
     if packages:
         subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], check=True)
@@ -186,7 +192,7 @@ def machine(python: str, missing: set) -> Dict[str, Any]:
         tools[name] = (told.stdout + told.stderr).partition("\n")[0]
     return {
         "cores": len(os.sched_getaffinity(0)), "memory_gib": round(memory / 2**30), "architecture": platform.machine(),
-        "python": version, "tools": tools, "missing": sorted(missing),
+        "python": version, "tools": tools, "missing": sorted(os.path.basename(name) for name in missing),
         "rss_floor_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }  # fmt: skip
 

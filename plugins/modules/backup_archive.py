@@ -21,6 +21,8 @@ notes:
   - Kept are names, types, contents, holes, links, owners, modes, modification times, extended attributes, ACLs and
     capabilities. Not kept are the flags of C(chattr) (an immutable file comes back without its flag), project quotas,
     times of access, change and birth, and what sockets are bound to.
+  - The part of a modification time below a second is in the manifest. M(proven.upkeep.backup_restore) brings it back;
+    other programs that unpack the tar see whole seconds.
   - A user without root's powers is not even shown the attributes named V(trusted.*); that user's archives lack them.
 options:
   name:
