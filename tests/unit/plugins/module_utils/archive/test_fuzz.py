@@ -97,6 +97,7 @@ def pair(tmp_path, back_up):
 
 
 @pytest.mark.long
+@pytest.mark.long
 @pytest.mark.parametrize("dest", ["a.tar.gz", "a.tar.zst", "a.tar"])
 def test_random_damage_is_always_found(pair, tmp_path, restore_test, dest):
     archive, beside, other, others = pair(dest)
@@ -153,6 +154,7 @@ ENTRIES = st.one_of(
 LIES = st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(VALUES), max_size=2)
 
 
+@pytest.mark.long
 @settings(max_examples=80 * DOSE, **BOUNDED)
 @given(st.lists(ENTRIES, min_size=1, max_size=4), st.lists(LIES, min_size=4, max_size=4), st.sampled_from([gz, plain]),
        st.booleans(), st.booleans())  # fmt: skip

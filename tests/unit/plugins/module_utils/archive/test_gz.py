@@ -25,6 +25,7 @@ def through_zlib(packed):
     return zlib.decompress(packed + b"\x03\0", -15)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(parts, st.integers(0, 9))
 def test_every_block_comes_back(pieces, level):

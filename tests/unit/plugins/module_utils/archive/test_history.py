@@ -288,6 +288,7 @@ def test_two_runs_at_once(take, top):
     assert len(history.listed(archive)) == 1 and not os.path.exists(history.folder_of(archive))
 
 
+@pytest.mark.long
 def test_the_closing_line_is_read_from_the_end(tmp_path, top, back_up, monkeypatch):
     for number in range(3000):  # more than one block of lines
         (top / f"{number:0200d}").touch()

@@ -80,6 +80,7 @@ def test_several_processes_are_used(tree, back_up, chunky):
     assert doubts(archive)[0] == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dest", ["a.tar.gz", "a.tar.zst", "a.tar"])
 @pytest.mark.parametrize("same_hash", [False, True])
 def test_no_flipped_byte_passes(tree, back_up, chunky, dest, same_hash, monkeypatch):

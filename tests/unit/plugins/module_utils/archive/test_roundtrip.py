@@ -131,6 +131,7 @@ def build(path, node, first):
         first[:] = first or [path]
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(NAMES, NODES, max_size=5), st.sampled_from(["a.tar.gz", "a.tar"]))
 def test_any_tree(names, dest):
