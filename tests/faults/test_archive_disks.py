@@ -113,7 +113,8 @@ def test_a_drill_on_a_full_disk_of_any_size(disk, back_up, drilled, monkeypatch)
         if document["status"] == "ok":
             break
         assert document["status"] == "failed"
-    assert document["status"] == "ok" and set(codes) == {"no_space"} and len(codes) > 3
+    assert document["status"] == "ok", document["failures"]
+    assert set(codes) == {"no_space"} and len(codes) > 3
 
 
 def test_a_restore_to_a_full_disk_of_any_size(disk, small_tree, back_up, monkeypatch):

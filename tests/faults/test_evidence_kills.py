@@ -62,9 +62,9 @@ def test_a_drill_is_recorded(home, open_run, observe, record, samples):
 
     for number in every_death(action):
         assert json.loads(place.read_text())["status"] == "ok"
-        assert proofs.verify_chain(home).problems == [], number
+        assert proof_chain.verify(home).problems == [], number
         record(run, "web1", "restore_test", {"data": samples.restore()})
-        chain = proofs.verify_chain(home)
+        chain = proof_chain.verify(home)
         assert chain.problems == [] and leftovers(home) == [], number
 
 
