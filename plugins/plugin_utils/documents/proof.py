@@ -13,7 +13,7 @@ import hashlib
 from typing import Any
 
 from .. import clock, targets
-from ..outcome import is_of_hash
+from ..outcome import entries, is_of_hash
 from .text import amount, duration, printable, size
 
 _CHAIN_NOTE = """\
@@ -102,7 +102,7 @@ def _scope(document: dict[str, Any]) -> list[str]:
         ),
         _row(
             "Entries",
-            f"{amount(document.get('files_verified'))} verified of {amount(document.get('files_expected'))} expected",
+            "{} verified of {} expected".format(*map(amount, entries(document))),
         ),
         _row("Bytes", size(document.get("bytes_verified"))),
         *_checks(document.get("checks") or []),
