@@ -82,7 +82,7 @@ def command(options: Namespace) -> list[str]:
     """The playbook run: a dry run unless it is told `yes`."""
     wanted = {"target": options.host, "restore_set": options.set}
     wanted.update({"restore_at": options.at} if options.at else {})
-    wanted.update({"restore_paths": [path for path in (options.paths or "").split(",") if path]})
+    wanted.update({"restore_paths": [path.strip() for path in (options.paths or "").split(",") if path.strip()]})
     wanted.update({"restore_dest": options.dest} if options.dest else {})
     wanted.update({"restore_overwrite": options.overwrite} if options.overwrite else {})
     inventory = ["-i", options.inventory] if options.inventory else []

@@ -24,6 +24,7 @@ _OWN = "sha256 of the text above: "
 _RECORD = "sha256 of the record:     "
 _SHOWN = 50
 _HASH_VERDICT = "PASSED at level hash: the archive file is what was written. That it restores is NOT proven by this"
+_DRIFT_VERDICT = "FAILED: it restored as it should, but the live files are no longer what was backed up (drift)"
 _VERDICTS = {
     "ok": "PASSED: every entry in scope was restored and is what the manifest says",
     "incomplete": "INCOMPLETE: what was compared is right, but not all was compared",
@@ -157,7 +158,7 @@ def _measured(document: dict[str, Any]) -> list[str]:
         rto = f"{rto.rpartition(':')[0]}: not known, less than a whole extraction took that long"
     if document.get("status") != "ok":
         # Whatever time it took, it did not bring everything back.
-        rto = "not measured, the restore did not succeed"
+        rto = "not measured, the drill did not succeed"
     return [
         "",
         "MEASURED",
@@ -175,6 +176,11 @@ def _against(measured: Any, target: Any) -> str:
 
 
 def _verdict(document: dict[str, Any]) -> list[str]:
+    failures = [each for each in document.get("failures") or [] if isinstance(each, dict)]
+    codes = {each.get("error_code") for each in failures}
+    verified, expected = entries(document)
+    # What restored well and differs from the live files is no damage of the backup: it must not read like it.
+    whose = "live files, " if "drift_found" in codes and verified == expected else ""
     exceptions = [
         line
         for key, word in (
@@ -183,11 +189,14 @@ def _verdict(document: dict[str, Any]) -> list[str]:
             ("metadata_mismatches", "other metadata"),
             ("extra_files", "extra"),
         )
-        for line in _listed(document.get(key) or [], word)
+        for line in _listed(document.get(key) or [], whose + word)
     ]
-    if document.get("reason"):
-        exceptions.insert(0, f"  {printable(document['reason'])}")
+    told = [document["reason"]] if document.get("reason") else []
+    told += [line for line in (f"{each.get('error_code')}: {each.get('msg')}" for each in failures) if line not in told]
+    exceptions = [*(f"  {printable(line)}" for line in told), *exceptions]
     verdict = _HASH_VERDICT if is_of_hash(document) and document.get("status") == "ok" else None
+    if whose and codes == {"drift_found"}:
+        verdict = _DRIFT_VERDICT
     return [
         "",
         "VERDICT",

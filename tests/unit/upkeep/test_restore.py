@@ -135,6 +135,8 @@ def test_the_run(options):
     assert line == [
         "make", "restore", "INVENTORY=i", "HOST=web 1", "SET=etc", "PATHS=/etc/a b,/etc/it's", "DEST=/x;y", "YES=1",
     ]  # fmt: skip
+    given = options(host="web1", set="etc", paths=" /etc/a, /etc/b ,, ")
+    assert json.loads(restore.command(given)[-3])["restore_paths"] == ["/etc/a", "/etc/b"]
     given = options(host="web1", set="etc", at="2026-11-21", yes=True)
     assert json.loads(restore.command(given)[-1])["restore_at"] == "2026-11-21"
     assert "AT=2026-11-21" in restore.for_real(given)

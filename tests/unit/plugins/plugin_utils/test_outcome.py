@@ -58,6 +58,18 @@ HIDDEN = "the output has been hidden due to the fact that 'no_log: true' was spe
             "module_failed: boom at line 2",
         ),
         (
+            "backup",
+            {
+                "unreachable": True,
+                "msg": "Task failed: Failed to create temporary directory. In some cases, you may have been able to "
+                "authenticate and did not have permissions on the target directory. Failed command was: "
+                '( umask 77 && mkdir -p "` echo /nonexistent/.ansible/tmp `"&& mkdir "` echo /nonexistent/x `" )',
+            },
+            "unknown",
+            "unreachable: the user that logs in cannot make /nonexistent/.ansible/tmp on the host: make its home "
+            "writable, or set ansible_remote_tmp to a folder that is",
+        ),
+        (
             "restore",
             {
                 "failed": True,
