@@ -43,8 +43,13 @@ def text(document: dict[str, Any], record: str, record_sha256: str) -> str:
 
 def is_intact(content: str, record_sha256: str | None) -> bool:
     """Whether `content` still ends in its own sha256 and names its record's."""
+    return is_own(content) and content.rpartition(_OWN)[0].endswith(f"{_RECORD}{record_sha256}\n")
+
+
+def is_own(content: str) -> bool:
+    """Whether `content` still ends in its own sha256, whatever became of its record."""
     body, found, own = content.rpartition(_OWN)
-    return bool(found) and own == f"{_sha256(body)}\n" and body.endswith(f"{_RECORD}{record_sha256}\n")
+    return bool(found) and own == f"{_sha256(body)}\n"
 
 
 def _sha256(body: str) -> str:

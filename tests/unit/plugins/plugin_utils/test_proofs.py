@@ -81,6 +81,13 @@ def test_a_proof_reads_as_an_auditor_wants_it(home, drill):
     assert text.splitlines()[-1].startswith("sha256 of the text above: ")
 
 
+def test_an_altered_record_is_not_said_of_its_text(home, drill):
+    name = proofs.append(home, drill()).path
+    _edit(name)
+    told = proof_chain.verify(home).problems
+    assert told and all(problem.startswith(f"{name.name}: altered") for problem in told)
+
+
 def test_drift_does_not_read_like_damage(home, drill):
     drift = {"error_code": "drift_found", "msg": "compare: 2 differences"}
     drifted = {"status": "failed", "reason": "drift_found: compare: 2 differences", "missing_files": ["etc/gone"]}
