@@ -52,6 +52,7 @@ def run(options: Namespace) -> int:
 def rows(home: Path, host: str | None, now: datetime) -> list[tuple[str, ...]]:
     """A row for each archive on record, the newest of each set first, of one host or of all."""
     found: list[tuple[str, ...]] = []
+    coverage = Coverage(home)
     for its_host, name in evidence.sets(home):
         folder = evidence.place(home, its_host, name)
         success = evidence.last_success(folder)
@@ -59,10 +60,13 @@ def rows(home: Path, host: str | None, now: datetime) -> list[tuple[str, ...]]:
             continue
         drills = proofs.of_set(home, its_host, name)
         last = evidence.last_restore(folder)
-        found.append((its_host, name, *_row(success, now), _proven(home, success, last), str(success.get("archive"))))
+        found.append(
+            (its_host, name, *_row(success, now), _proven(coverage, success, last), str(success.get("archive")))
+        )
         history = success.get("history") or {}
         for older in history.get("newest") or []:
-            found.append((its_host, name, *_row(older, now), _drilled(older, drills), str(older.get("archive"))))
+            proven = _drilled(coverage, older, drills)
+            found.append((its_host, name, *_row(older, now), proven, str(older.get("archive"))))
         more = int(history.get("archives") or 0) - len(history.get("newest") or [])
         if more > 0:
             found.append((its_host, name, f"and {amount(more)} older ones", "", "", "", "", ""))
@@ -78,7 +82,7 @@ def command(options: Namespace) -> list[str]:
     """The playbook run: a dry run unless it is told `yes`."""
     wanted = {"target": options.host, "restore_set": options.set}
     wanted.update({"restore_at": options.at} if options.at else {})
-    wanted.update({"restore_paths": [path for path in (options.paths or "").split(",") if path]})
+    wanted.update({"restore_paths": [path.strip() for path in (options.paths or "").split(",") if path.strip()]})
     wanted.update({"restore_dest": options.dest} if options.dest else {})
     wanted.update({"restore_overwrite": options.overwrite} if options.overwrite else {})
     inventory = ["-i", options.inventory] if options.inventory else []
@@ -102,21 +106,25 @@ def _restore(options: Namespace) -> int:
     return done.returncode
 
 
-def _proven(home: Path, success: Mapping[str, Any], drill: Mapping[str, Any] | None) -> str:
+def _proven(coverage: Coverage, success: Mapping[str, Any], drill: Mapping[str, Any] | None) -> str:
     if drill is None:
         return "never"
     if drill.get("archive_sha256") != success.get("sha256"):
         return "no: of an older archive"
+    return _share(coverage, drill)
+
+
+def _drilled(coverage: Coverage, archive: Mapping[str, Any], drills: Sequence[Mapping[str, Any]]) -> str:
+    """By the newest drill that was of this very archive."""
+    drill = next((each for each in drills if each.get("archive_sha256") == archive.get("sha256")), None)
+    return _share(coverage, drill) if drill else "never"
+
+
+def _share(coverage: Coverage, drill: Mapping[str, Any]) -> str:
     if drill.get("status") != "ok":
         return f"no: {drill.get('status')}"
-    covered = Coverage(home).of(str(drill["host"]), str(drill["backup"]), drill)
+    covered = coverage.of(str(drill["host"]), str(drill["backup"]), drill)
     return "yes" if covered == WHOLE else f"in part: {covered:g} %" if covered else "no: its hash alone"
-
-
-def _drilled(archive: Mapping[str, Any], drills: Sequence[Mapping[str, Any]]) -> str:
-    """By the newest drill that was of this very archive."""
-    status = next((each.get("status") for each in drills if each.get("archive_sha256") == archive.get("sha256")), None)
-    return {"ok": "yes", None: "never"}.get(status, f"no: {status}")
 
 
 def _age(created: str, now: datetime) -> str:

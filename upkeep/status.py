@@ -159,4 +159,7 @@ def _ago(when: str, now: datetime) -> str:
 
 def _state(folder: Path, newest: runs.Run) -> str:
     killed = newest.state == "running" and not interrupted.lives(folder, newest)
-    return "interrupted" if killed else newest.state
+    if killed:
+        return "interrupted"
+    went_wrong = f", with {plural(len(newest.failures), 'failure')}" if newest.failures else ""
+    return f"{newest.state}{went_wrong}"

@@ -59,6 +59,12 @@ options:
     type: list
     elements: str
     default: []
+  before_backup:
+    description:
+      - Of check mode alone. Says what would be removed right after a backup has written a new archive, which is taken
+        to be as big as the one at O(dest); that one is then part of the history.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -151,6 +157,7 @@ def main() -> None:
             "keep_at_least": {"type": "int", "default": 1},
             "max_size": {"type": "int"},
             "verified": {"type": "list", "elements": "str", "default": []},
+            "before_backup": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -159,7 +166,7 @@ def main() -> None:
     rules = {rule: given[f"keep_{rule}"] for rule in retention.RULES}
     limits = (given["keep_at_least"], given["max_size"], given["verified"])
     try:
-        document = prune.run(given["name"], dest, rules, *limits, check=module.check_mode)
+        document = prune.run(given["name"], dest, rules, *limits, check=module.check_mode, ahead=given["before_backup"])
     except UpkeepError as error:
         module.fail_json(**error.result())
     told = {"changed": bool(document["removed"] or document["swept"]), "data": document}

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 
-from . import names, next_scope, proofs, targets
+from . import names, next_scope, parts, proofs, targets
 from .observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part
+from .outcome import is_of_hash
 from .runs import Run
 
 
@@ -70,16 +72,32 @@ def last_restore(folder: Path) -> dict[str, Any] | None:
     return _load(folder / "last_restore.json")
 
 
-def last_verified(home: Path, host: str, name: str) -> str | None:
-    """The sha256 of the archive that the set's newest successful drill was of. Raises OSError."""
+def last_verified(home: Path, host: str, name: str) -> list[str]:
+    """The sha256 of the archives that retention must not take, by the set's drills; none where none went well.
+
+    That of the newest drill that restored something; and, where that was in part, of the newest that is proven whole.
+    One of which a later drill went wrong does not stand alone. The hash of a file proves no restore. Raises OSError.
+    """
+    found: list[str] = []
+    doubted: set[str] = set()
+    done: dict[tuple[str, int], set[int | None]] = {}
     last = last_restore(place(home, host, name))
-    drills = [last] if last else []
-    if not last or last.get("status") != "ok":  # it failed, and was of the archive before it, or of a later one
-        drills = proofs.of_set(home, host, name)
-    proven = [
-        str(each["archive_sha256"]) for each in drills if each.get("status") == "ok" and each.get("archive_sha256")
-    ]
-    return proven[0] if proven else None
+    for drill in chain([last] if last else [], parts.of_set(home, host, name)):
+        sha256, (part, of) = str(drill.get("archive_sha256") or ""), parts.sample(drill)
+        if drill.get("status") != "ok":
+            doubted.add(sha256)
+        if drill.get("status") != "ok" or not sha256 or is_of_hash(drill):
+            continue
+        is_whole = not parts.is_scoped(drill) and of is None
+        if of is not None and not parts.is_scoped(drill):
+            seen = done.setdefault((sha256, of), set())
+            seen.add(part)
+            is_whole = len(seen) == of
+        if (is_whole or not found) and sha256 not in found:
+            found.append(sha256)
+        if is_whole and sha256 not in doubted:
+            break
+    return found
 
 
 def _publish_backup(home: Path, observation: Observation, part: Part) -> Path:

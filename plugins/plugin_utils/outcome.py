@@ -25,6 +25,11 @@ _DIED = (
     "Task failed: Action failed",
 )
 _NOISE = ("Shared connection to ", "Connection to ", "Warning: Permanently added ", "OpenSSH_", "debug1:")
+# What ansible-core 2.19 to 2.21 say of an argument before what is wrong with it, in the words of our own filters.
+_INTRODUCTION = re.compile(
+    r"^(?:Finalization of task args for '[^']*' failed: )?(?:Error while resolving value for '[^']*': )?"
+    r"(?:The (?:filter|lookup) plugin '[^']*' failed: )?"
+)
 _RAISED = re.compile(r"\w+(Error|Exception)\b")
 # Phases whose module always returns a document: success without one proves nothing.
 _NEEDS_DATA = {"backup", "restore_test", "restore", "patch_level", "audit"}
@@ -94,11 +99,7 @@ def _status_in(phase: str, data: Mapping[str, Any]) -> tuple[str, str | None]:
         return "incomplete", f"incomplete: {_what_is_missing(data)}"
     if said not in (None, "ok"):
         return "unknown", f"bad_status: its result says {one_line(said)}"
-    if (
-        phase == "restore_test"
-        and not is_of_hash(data)
-        and not data.get("entries_verified", data.get("files_verified"))
-    ):
+    if phase == "restore_test" and not is_of_hash(data) and not entries(data)[0]:
         return "failed", "nothing_verified: the restore compared no entry, which proves nothing"
     engines = data.get("engines")
     if phase == "audit" and not engines:
@@ -106,6 +107,12 @@ def _status_in(phase: str, data: Mapping[str, Any]) -> tuple[str, str | None]:
     if isinstance(engines, list):
         return _status_of_engines(engines)
     return "ok", None
+
+
+def entries(data: Mapping[str, Any]) -> tuple[Any, Any]:
+    """(verified, expected) of a drill: folders, links and all else that an archive holds, not its files alone."""
+    verified, expected = data.get("entries_verified"), data.get("entries_expected")
+    return (data.get("files_verified"), data.get("files_expected")) if verified is None else (verified, expected)
 
 
 def is_of_hash(data: Mapping[str, Any]) -> bool:
@@ -173,7 +180,8 @@ def one_line(value: Any) -> str:
 
 def _without_prefix(message: str) -> str:
     """Ansible's message without its introduction, and without its advice, which repeats commands with process ids."""
-    return message.removeprefix("Task failed: ").partition(" In some cases, you may have been able to")[0]
+    told = _INTRODUCTION.sub("", message.removeprefix("Task failed: "))
+    return told.partition(" In some cases, you may have been able to")[0]
 
 
 def _is_ansibles(key: str) -> bool:

@@ -108,7 +108,10 @@ def _verify_text(text: Path, name: str, sha256: str, chain: Chain) -> str | None
     except OSError:
         chain.problems.append(f"{text.name}: lost")
         return None
-    if not rendering.is_intact(content.decode("utf-8", "surrogateescape"), sha256):
+    words = content.decode("utf-8", "surrogateescape")
+    if rendering.is_own(words) and not rendering.is_intact(words, sha256):
+        chain.problems.append(f"{name}: altered, its sha256 is not the one that {text.name} names")
+    elif not rendering.is_own(words):
         chain.problems.append(f"{text.name}: altered, it does not end in its own sha256 and that of {name}")
     return hashlib.sha256(content).hexdigest()
 

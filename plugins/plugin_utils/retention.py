@@ -68,19 +68,26 @@ def to_prune(
 ) -> list[dict[str, Any]]:
     """The sets whose history has something to remove, by the registered result of their backups; each with its policy.
 
-    Only those that this run backed up completely. Nothing is asked of a host where there is nothing to do.
+    Only those that this run backed up completely. Nothing is asked of a host where there is nothing to do. In check
+    mode those that would get a new archive as well: `before_backup`.
     """
     by_name = {each.get("name"): each for each in sets}
     due = []
     for one in _results(result):
         data = one.get("data")
-        if not isinstance(data, Mapping) or data.get("complete") is not True or not _has_history(data):
+        if not isinstance(data, Mapping):
             continue
-        name = data.get("backup")
+        name, ahead = data.get("backup"), _would_write(data)
+        if not ahead and (data.get("complete") is not True or not _has_history(data)):
+            continue
         wanted = policy(by_name.get(name) or {"name": name}, keep, max_size)
-        if _goes(data, wanted):
-            due.append({"name": name, "archive": data["archive"], **wanted})
+        if (ahead and (wanted["history"] or _has_history(data))) or (not ahead and _goes(data, wanted)):
+            due.append({"name": name, "archive": data["archive"], "before_backup": ahead, **wanted})
     return due
+
+
+def _would_write(data: Mapping[str, Any]) -> bool:
+    return data.get("predicted") is True and data.get("complete") is None
 
 
 def _results(result: Any) -> list[Mapping[str, Any]]:

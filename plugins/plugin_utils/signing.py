@@ -37,6 +37,8 @@ def sign(content: bytes, key: Path) -> bytes:
             f"proof_signing_key: {key} is encrypted and no agent holds it. Add it to an agent (ssh-add) that this run "
             "reaches by SSH_AUTH_SOCK, or give a key without a passphrase.",
         )
+    if "load public key" in told:  # what it says of a file that is no key, whether or not there is a public one
+        told = "it is no SSH private key: empty, cut or something else"
     raise UpkeepError("signing_failed", f"proof_signing_key: {key} does not sign ({told}).")
 
 

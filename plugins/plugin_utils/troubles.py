@@ -27,8 +27,20 @@ _UNREACHABLE = (
         "Host key verification failed: the host has another key than the one it is known by, or none that is known. "
         "Find out why; then put its key into known_hosts",
     ),
+    Trouble(
+        "no_temporary_folder",
+        re.compile(r"Failed to create temporary directory.*?mkdir -p \"` echo (?P<what>\S+) `\"", re.DOTALL),
+        "the user that logs in cannot make {what} on the host: make its home writable, or set ansible_remote_tmp to a "
+        "folder that is",
+    ),
 )
 _FAILED = (
+    Trouble(  # ansible-core's check of arguments falls over a plain value, and does not say which
+        "bad_option",
+        re.compile(r"argument of type '_AnsibleTagged\w+' is not (?:iterable|a container)"),
+        "an option that takes rules by name, such as backup_keep or a set's keep ({{last: 3}}), got a plain value or a "
+        "list; see the role's README",
+    ),
     Trouble(
         "python_too_old",
         re.compile(r"requires a minimum of Python|future feature annotations is not defined"),

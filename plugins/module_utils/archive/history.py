@@ -112,6 +112,13 @@ def keep(dest: Destination, name: str) -> bool:
     return True
 
 
+def as_older(current: Dict[str, Any]) -> Dict[str, Any]:
+    """The archive at dest as it will be listed when another has taken its place."""
+    folder, suffix = folder_of(current["archive"]), codecs.split_suffix(current["archive"])[1]
+    path = os.path.join(folder, times.stamp(times.parse(current["created"])) + suffix)
+    return dict(current, archive=path, manifest=path + manifest.SUFFIX, current=False)
+
+
 def sweep(archive: str, name: str) -> List[str]:
     """Remove the manifests of this backup that a killed run left without an archive; returns them, as paths.
 

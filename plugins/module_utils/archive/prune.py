@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Collection, Dict, Mapping, Optional
+from typing import Any, Collection, Dict, List, Mapping, Optional
 
+from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import history, previous, retention
@@ -25,11 +26,14 @@ def run(
     max_size: Optional[int] = None,
     verified: Collection[str] = (),
     check: bool = False,
+    ahead: bool = False,
 ) -> Dict[str, Any]:
     """Prune. Returns upkeep.pruned/1; `status` is `skipped`, with a `reason`, where the archive at dest is not whole.
 
-    With `check` nothing is removed. Raises UpkeepError: bad_parameter, dest_locked, history_unreadable,
-    history_unwritable.
+    With `check` nothing is removed; with `ahead` as well, it says what would be once a backup has written a new
+    archive, which is taken to be as big as the one at dest, and is not among what is `kept`.
+
+    Raises UpkeepError: bad_parameter, dest_locked, history_unreadable, history_unwritable.
     """
     numbers = {**{f"keep_{rule}": number for rule, number in rules.items()}, "max_size": max_size or 0}
     for option, number in numbers.items():
@@ -46,7 +50,7 @@ def run(
     }  # fmt: skip
     try:
         with place.held():
-            _prune(document, place, name, (rules, at_least, max_size, verified), check)
+            _prune(document, place, name, (rules, at_least, max_size, verified), check, check and ahead)
     except OSError as error:
         folder = history.folder_of(place.archive)
         message = f"{write_error(error, error.filename or folder).message} {_so_far(document)}"
@@ -55,9 +59,15 @@ def run(
     return document
 
 
-def _prune(document: Dict[str, Any], place: Destination, name: str, how: tuple, check: bool) -> None:
+def _prune(
+    document: Dict[str, Any], place: Destination, name: str, how: tuple, check: bool, ahead: bool = False
+) -> None:
     there = history.listed(place.archive, name)
-    if not any(one["current"] for one in there) or not previous.is_whole(place, name):
+    foreign = history.foreign(place.archive, there)
+    is_whole = any(one["current"] for one in there) and previous.is_whole(place, name)
+    if ahead:
+        there = _after_the_next(there, is_whole, place.archive)
+    elif not is_whole:
         document.update(
             status="skipped",
             reason=f"the archive {place.archive} is not there whole, with its manifest, as a backup of {name}: nothing "
@@ -70,9 +80,10 @@ def _prune(document: Dict[str, Any], place: Destination, name: str, how: tuple, 
     kept, gone = retention.plan(there, rules, at_least, max_size, verified)
     stays = [one for one in gone if os.path.dirname(one["archive"]) != folder]
     gone = [one for one in gone if one not in stays]
+    kept = [one for one in kept if one["sha256"]]
     kept += [dict(one, why="it lies beside dest, not in its history: remove it by hand") for one in stays]
     document["kept"] = [_told(one) for one in kept]
-    document["foreign"] = history.foreign(place.archive, there)
+    document["foreign"] = foreign
     if not check:
         document["swept"] = [os.path.basename(path) for path in history.sweep(place.archive, name)]
         document["foreign"] = [each for each in document["foreign"] if each not in document["swept"]]
@@ -82,6 +93,15 @@ def _prune(document: Dict[str, Any], place: Destination, name: str, how: tuple, 
         document["removed"].insert(0, _told(one))
         document["freed"] += one["bytes"]
     document["history"] = history.summary(place.archive, name)
+
+
+def _after_the_next(there: List[Dict[str, Any]], is_whole: bool, archive: str) -> List[Dict[str, Any]]:
+    """What there will be when the next archive, which has no sha256 yet, has taken the place of the one at dest."""
+    older = [one for one in there if not one["current"]]
+    last = [history.as_older(one) for one in there if one["current"] and is_whole]
+    size = max([one["bytes"] for one in last], default=0)
+    following = {"created": times.iso(times.now()), "archive": archive, "sha256": "", "bytes": size, "current": True}
+    return [following, *last, *older]
 
 
 def _told(one: Mapping[str, Any]) -> Dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..next_scope import next_scope
 from ..observation import Observation, Part
-from ..outcome import is_of_hash
+from ..outcome import entries, is_of_hash
 from .text import amount, duration, plural, printable, size
 
 _LOUD = {"failed": "FAILED", "unknown": "UNKNOWN", "incomplete": "INCOMPLETE"}
@@ -75,6 +75,8 @@ def _shortened(reason: str | None) -> str:
 
 
 def _backup(data: Mapping[str, Any], part: Part) -> str:
+    if data.get("predicted") and part.changed:
+        return f"would write a new archive: {_shortened(data.get('reason'))}{_pruned(data)}"
     if not part.changed and data.get("created"):
         return f"{_content(data)}, unchanged since {data['created']}{_pruned(data)}"
     return f"{_content(data)}, new archive in {duration(part.duration_ms)}{_pruned(data)}"
@@ -99,7 +101,7 @@ def _content(data: Mapping[str, Any]) -> str:
 def _restore(data: Mapping[str, Any], part: Part) -> str:
     if is_of_hash(data):
         return f"hash of the archive file alone, in {duration(part.duration_ms)}: that it restores is not proven"
-    verified, expected = data.get("files_verified"), data.get("files_expected")
+    verified, expected = entries(data)
     share = "" if verified == expected else f" of {amount(expected)}"
     content = f"{amount(verified)}{share} entries verified, {size(data.get('bytes_verified'))}"
     sample = (data.get("scope") or {}).get("sample") or {}

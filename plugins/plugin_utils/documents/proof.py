@@ -13,7 +13,7 @@ import hashlib
 from typing import Any
 
 from .. import clock, targets
-from ..outcome import is_of_hash
+from ..outcome import entries, is_of_hash
 from .text import amount, duration, printable, size
 
 _CHAIN_NOTE = """\
@@ -24,6 +24,7 @@ _OWN = "sha256 of the text above: "
 _RECORD = "sha256 of the record:     "
 _SHOWN = 50
 _HASH_VERDICT = "PASSED at level hash: the archive file is what was written. That it restores is NOT proven by this"
+_DRIFT_VERDICT = "FAILED: it restored as it should, but the live files are no longer what was backed up (drift)"
 _VERDICTS = {
     "ok": "PASSED: every entry in scope was restored and is what the manifest says",
     "incomplete": "INCOMPLETE: what was compared is right, but not all was compared",
@@ -42,8 +43,13 @@ def text(document: dict[str, Any], record: str, record_sha256: str) -> str:
 
 def is_intact(content: str, record_sha256: str | None) -> bool:
     """Whether `content` still ends in its own sha256 and names its record's."""
+    return is_own(content) and content.rpartition(_OWN)[0].endswith(f"{_RECORD}{record_sha256}\n")
+
+
+def is_own(content: str) -> bool:
+    """Whether `content` still ends in its own sha256, whatever became of its record."""
     body, found, own = content.rpartition(_OWN)
-    return bool(found) and own == f"{_sha256(body)}\n" and body.endswith(f"{_RECORD}{record_sha256}\n")
+    return bool(found) and own == f"{_sha256(body)}\n"
 
 
 def _sha256(body: str) -> str:
@@ -102,7 +108,7 @@ def _scope(document: dict[str, Any]) -> list[str]:
         ),
         _row(
             "Entries",
-            f"{amount(document.get('files_verified'))} verified of {amount(document.get('files_expected'))} expected",
+            "{} verified of {} expected".format(*map(amount, entries(document))),
         ),
         _row("Bytes", size(document.get("bytes_verified"))),
         *_checks(document.get("checks") or []),
@@ -157,7 +163,7 @@ def _measured(document: dict[str, Any]) -> list[str]:
         rto = f"{rto.rpartition(':')[0]}: not known, less than a whole extraction took that long"
     if document.get("status") != "ok":
         # Whatever time it took, it did not bring everything back.
-        rto = "not measured, the restore did not succeed"
+        rto = "not measured, the drill did not succeed"
     return [
         "",
         "MEASURED",
@@ -175,6 +181,11 @@ def _against(measured: Any, target: Any) -> str:
 
 
 def _verdict(document: dict[str, Any]) -> list[str]:
+    failures = [each for each in document.get("failures") or [] if isinstance(each, dict)]
+    codes = {each.get("error_code") for each in failures}
+    verified, expected = entries(document)
+    # What restored well and differs from the live files is no damage of the backup: it must not read like it.
+    whose = "live files, " if "drift_found" in codes and verified == expected else ""
     exceptions = [
         line
         for key, word in (
@@ -183,11 +194,14 @@ def _verdict(document: dict[str, Any]) -> list[str]:
             ("metadata_mismatches", "other metadata"),
             ("extra_files", "extra"),
         )
-        for line in _listed(document.get(key) or [], word)
+        for line in _listed(document.get(key) or [], whose + word)
     ]
-    if document.get("reason"):
-        exceptions.insert(0, f"  {printable(document['reason'])}")
+    told = [document["reason"]] if document.get("reason") else []
+    told += [line for line in (f"{each.get('error_code')}: {each.get('msg')}" for each in failures) if line not in told]
+    exceptions = [*(f"  {printable(line)}" for line in told), *exceptions]
     verdict = _HASH_VERDICT if is_of_hash(document) and document.get("status") == "ok" else None
+    if whose and codes == {"drift_found"}:
+        verdict = _DRIFT_VERDICT
     return [
         "",
         "VERDICT",

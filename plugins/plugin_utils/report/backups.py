@@ -15,7 +15,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import times
 from .. import evidence, targets
 from ..documents.text import amount, duration, plural
 from ..observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part, combined
-from ..outcome import is_of_hash
+from ..outcome import entries, is_of_hash
 from .coverage import WHOLE, Coverage, Proven
 from .gather import Gathered
 
@@ -32,7 +32,8 @@ _SUCCESS = (
     "duration_ms",
 )
 _PROOF = (
-    "status", "archive", "archive_sha256", "started", "finished", "duration_ms", "files_expected", "files_verified",
+    "status", "archive", "archive_sha256", "started", "finished", "duration_ms", "entries_expected",
+    "entries_verified", "files_expected", "files_verified",
     "rto_target_ms", "rpo_target_ms", "rpo_ms", "rto_met", "rpo_met", "run_id", "scope", "level_reached", "restored_on",
     "next_scope",
 )  # fmt: skip
@@ -197,7 +198,7 @@ def proven_words(entry: Mapping[str, Any]) -> str:
         proof = entry["last_restore"]
         last = " in the last of its parts" if (proof.get("scope") or {}).get("sample") else ""
         level = " read, not extracted" if (proof.get("scope") or {}).get("level") == "blocks" else ""
-        told = f"proven {proof['finished']} ({amount(proof['files_verified'])} entries{level}{last})"
+        told = f"proven {proof['finished']} ({amount(entries(proof)[0])} entries{level}{last})"
         if is_of_hash(proof):
             told = f"proven {entry['proven_since']}, its hash compared {proof['finished']}"
         elif last:

@@ -50,6 +50,9 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+WHOLE = {"scope": {"mode": "extract", "coverage_pct": 100.0}}
+
+
 @pytest.fixture
 def with_history(home):
     """web1's etc has two older archives, of which one was drilled; and more than are listed."""
@@ -65,7 +68,7 @@ def with_history(home):
     drills = home / "backups/proofs"
     drills.mkdir()
     for stamp, sha, status in (("A", "1" * 64, "failed"), ("B", "1" * 64, "ok"), ("C", "2" * 64, "failed")):
-        proof = {"host": "web1", "backup": "etc", "archive_sha256": sha, "status": status, "finished": stamp}
+        proof = {"host": "web1", "backup": "etc", "archive_sha256": sha, "status": status, "finished": stamp, **WHOLE}
         (drills / f"2026{stamp}-web1-etc.json").write_text(json.dumps(proof))
     return home
 
@@ -96,6 +99,20 @@ def test_every_archive_is_listed(with_history, options, capsys):
     assert lines[4] == "web1 etc and 3 older ones"
 
 
+@pytest.mark.parametrize(
+    "drill, told",
+    [
+        ({"scope": {"level": "hash", "coverage_pct": 0.0}, "level_reached": "hash"}, "no: its hash alone"),
+        ({"scope": {"sample": {"part": 1, "of": 7}, "coverage_pct": 14.3}}, "in part: 14.3 %"),
+    ],
+)
+def test_an_older_archive_is_proven_as_far_as_its_drills_went(with_history, options, capsys, drill, told):
+    proof = {"host": "web1", "backup": "etc", "archive_sha256": "1" * 64, "status": "ok", "finished": "B", **drill}
+    (with_history / "backups/proofs/2026B-web1-etc.json").write_text(json.dumps(proof))
+    assert restore.run(options(home=str(with_history), host="web1")) == 0
+    assert f"  {told}  " in capsys.readouterr().out.splitlines()[3]
+
+
 def test_nothing_to_list(home, options, capsys):
     assert restore.run(options(home=str(home), host="nobody")) == 1
     assert "no backup of nobody" in capsys.readouterr().err
@@ -118,6 +135,8 @@ def test_the_run(options):
     assert line == [
         "make", "restore", "INVENTORY=i", "HOST=web 1", "SET=etc", "PATHS=/etc/a b,/etc/it's", "DEST=/x;y", "YES=1",
     ]  # fmt: skip
+    given = options(host="web1", set="etc", paths=" /etc/a, /etc/b ,, ")
+    assert json.loads(restore.command(given)[-3])["restore_paths"] == ["/etc/a", "/etc/b"]
     given = options(host="web1", set="etc", at="2026-11-21", yes=True)
     assert json.loads(restore.command(given)[-1])["restore_at"] == "2026-11-21"
     assert "AT=2026-11-21" in restore.for_real(given)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence
 from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Part
 
@@ -16,18 +17,45 @@ def test_the_last_verified_archive(home, open_run, record, samples):
     def drill(letter, **more):
         record(run, "web1", "restore_test", {"data": samples.restore(archive_sha256=letter * 64, **more)})
 
-    assert evidence.last_verified(home, "web1", "etc") is None
+    assert evidence.last_verified(home, "web1", "etc") == []
     drill("a", status="failed")
-    assert evidence.last_verified(home, "web1", "etc") is None
+    assert evidence.last_verified(home, "web1", "etc") == []
     drill("b", finished="2026-11-23T10:00:00Z")
     drill("c", finished="2026-11-23T10:00:00Z")
-    assert evidence.last_verified(home, "web1", "etc") == "c" * 64
+    assert evidence.last_verified(home, "web1", "etc") == ["c" * 64]
     for number in range(10):  # of one second: the tenth is newer than the second
         drill(f"{number:x}")
     drill("f", status="failed", finished="2026-11-23T11:00:00Z")
-    assert evidence.last_verified(home, "web1", "etc") == "c" * 64
-    assert evidence.last_verified(home, "web1", "etc2") is None
-    assert evidence.last_verified(home, "eb1", "etc") is None
+    assert evidence.last_verified(home, "web1", "etc") == ["c" * 64]
+    assert evidence.last_verified(home, "web1", "etc2") == []
+    assert evidence.last_verified(home, "eb1", "etc") == []
+
+
+HASH = {"scope": {"mode": "hash", "level": "hash", "coverage_pct": 0.0}, "level_reached": "hash"}
+
+
+def _part(part, of=2):
+    return {"scope": {"mode": "extract", "sample": {"part": part, "of": of}, "coverage_pct": 50.0}}
+
+
+@pytest.mark.parametrize(
+    "drills, verified",
+    [
+        ([("a", {}), ("b", HASH)], "a"),  # a hash that is right proves no restore
+        ([("a", HASH)], ""),
+        ([("a", {}), ("b", _part(1)), ("c", _part(2))], "ca"),  # each day another archive, proven in part
+        ([("a", {}), ("b", _part(1)), ("b", _part(2)), ("c", _part(1))], "cb"),
+        ([("a", {}), ("b", {"scope": {"paths": ["etc"], "coverage_pct": 1.0}})], "ba"),
+        ([("a", {}), ("b", {}), ("b", {"status": "failed"})], "ba"),  # in doubt since, so not alone
+        ([("a", {}), ("b", {}), ("c", {"status": "failed"})], "b"),
+    ],
+)
+def test_what_counts_as_verified(home, open_run, record, samples, drills, verified):
+    run = open_run("r1", ["restore_test"], ["web1"])
+    for hour, (letter, more) in enumerate(drills):
+        finished = {"finished": f"2026-11-23T1{hour}:00:00Z"}
+        record(run, "web1", "restore_test", {"data": samples.restore(archive_sha256=letter * 64, **finished, **more)})
+    assert evidence.last_verified(home, "web1", "etc") == [letter * 64 for letter in verified]
 
 
 def test_a_complete_backup_counts_where_retention_failed(home, open_run, observe, samples):

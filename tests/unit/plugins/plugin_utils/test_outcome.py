@@ -57,6 +57,29 @@ HIDDEN = "the output has been hidden due to the fact that 'no_log: true' was spe
             "failed",
             "module_failed: boom at line 2",
         ),
+        (
+            "backup",
+            {
+                "unreachable": True,
+                "msg": "Task failed: Failed to create temporary directory. In some cases, you may have been able to "
+                "authenticate and did not have permissions on the target directory. Failed command was: "
+                '( umask 77 && mkdir -p "` echo /nonexistent/.ansible/tmp `"&& mkdir "` echo /nonexistent/x `" )',
+            },
+            "unknown",
+            "unreachable: the user that logs in cannot make /nonexistent/.ansible/tmp on the host: make its home "
+            "writable, or set ansible_remote_tmp to a folder that is",
+        ),
+        (
+            "restore",
+            {
+                "failed": True,
+                "msg": "Task failed: Finalization of task args for 'proven.upkeep.backup_restore' failed: Error while "
+                "resolving value for 'archive': The filter plugin 'proven.upkeep.chosen_sets' failed: there is no "
+                "backup set data; there are workflows, etc.",
+            },
+            "failed",
+            "module_failed: there is no backup set data; there are workflows, etc.",
+        ),
         ("backup", {"failed": True, "exception": "(traceback unavailable)"}, "failed", "module_failed: no message"),
         ("backup", {"failed": True, "censored": HIDDEN}, "failed", "module_failed: the message is hidden by no_log"),
         (

@@ -74,11 +74,31 @@ def test_a_proof_reads_as_an_auditor_wants_it(home, drill):
     text = proofs.append(home, drill(corrupt_files=["etc/x", hostile], status="failed", rto_target_ms=9000)).text
     for words in (
         "RESTORE PROOF  FAILED", "Backup of:       web1, set etc", "1,924 verified of 1,924 expected",
-        "RTO:             not measured, the restore did not succeed", "RPO:             not measured", "corrupt: etc/x",
+        "RTO:             not measured, the drill did not succeed", "RPO:             not measured", "corrupt: etc/x",
         "corrupt: a\\x0a\\x1b[31mb (sha256)", "does not stop", "Previous proof:  20261123T090002Z-web1-etc.json",
     ):  # fmt: skip
         assert words in text
     assert text.splitlines()[-1].startswith("sha256 of the text above: ")
+
+
+def test_an_altered_record_is_not_said_of_its_text(home, drill):
+    name = proofs.append(home, drill()).path
+    _edit(name)
+    told = proof_chain.verify(home).problems
+    assert told and all(problem.startswith(f"{name.name}: altered") for problem in told)
+
+
+def test_drift_does_not_read_like_damage(home, drill):
+    drift = {"error_code": "drift_found", "msg": "compare: 2 differences"}
+    drifted = {"status": "failed", "reason": "drift_found: compare: 2 differences", "missing_files": ["etc/gone"]}
+    text = proofs.append(home, drill(failures=[drift], **drifted)).text
+    assert "FAILED: it restored as it should, but the live files" in text and "  live files, missing: etc/gone" in text
+    assert text.count("drift_found: compare: 2 differences") == 1
+    check = {"error_code": "check_failed", "msg": "checks: load ended with 1"}
+    text = proofs.append(home, drill(failures=[drift, check], **drifted)).text
+    assert "FAILED: the backup did not restore" in text and "  check_failed: checks: load ended with 1" in text
+    text = proofs.append(home, drill(failures=[drift], files_verified=1923, **drifted)).text
+    assert "FAILED: the backup did not restore" in text and "  missing: etc/gone" in text
 
 
 @pytest.mark.parametrize(

@@ -75,12 +75,17 @@ def test_rules_that_are_none(backup_set, words):
         ({**document(), "history": None}, {"last": 1}, False),
         (document(history={"archives": 300, "bytes": 1, "newest": []}), {"last": 500}, True),
         (None, {"last": 1}, False),
+        (document(complete=None, predicted=True), {"last": 3}, True),  # a new archive moves the others on
+        (document(days=(23,), complete=None, predicted=True), {"last": 0, "daily": 3}, True),
+        (document(days=(23,), complete=None, predicted=True), {"last": 1}, False),
+        (document(predicted=True), {"last": 3}, False),  # unchanged
     ],
 )
 def test_who_is_due(data, keep, due):
     found = retention.to_prune({"results": [{"data": data, "item": {"name": "etc"}}]}, [{"name": "etc"}], keep)
     assert [each["name"] for each in found] == (["etc"] if due else [])
     assert found == [] or (found[0]["archive"], found[0]["keep_last"]) == ("/a/23", keep["last"])
+    assert [each["before_backup"] for each in found] == [bool(data and data.get("predicted"))] * due
     assert len(retention.to_prune({"data": data}, [], keep)) == due
 
 

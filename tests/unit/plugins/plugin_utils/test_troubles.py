@@ -21,6 +21,7 @@ FAILED = {
     "wrong password": ("Incorrect sudo password", "become_refused"),
     "not a sudoer": ("ops is not in the sudoers file.  This incident will be reported.", "become_refused"),
     "waiting": ("Timeout (12s) waiting for privilege escalation prompt: ", "become_refused"),
+    "keep: 3": ("Task failed: argument of type '_AnsibleTaggedInt' is not iterable", "bad_option"),
     "anything else": ("ModuleNotFoundError: No module named 'nothing'", None),
     "a file that is missing": ("[Errno 2] No such file or directory: '/etc/x'", None),
 }  # fmt: skip
@@ -31,7 +32,7 @@ def test_failed(case):
     text, code = FAILED[case]
     found = troubles.failed(None, text)
     assert (found and found[0]) == code
-    assert found is None or "{" not in found[1]
+    assert found is None or "{what" not in found[1]
 
 
 CHANGED = """Task failed: Failed to connect to the host via ssh: @@@@@@@@@@@@@@@@@@@@@@

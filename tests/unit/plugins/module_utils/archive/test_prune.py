@@ -56,6 +56,23 @@ def test_check_mode_says_what_and_why_and_the_run_does_it(archive, valid):
     assert not again["removed"] and again["status"] == "ok"
 
 
+@pytest.mark.parametrize("rules", [{"last": 2}, {"daily": 3}, {"last": 1}, {"monthly": 1}])
+def test_check_mode_before_a_backup_says_what_goes_after_it(archive, rules, tmp_path, back_up, valid):
+    planned = prune.run("set", archive, rules, check=True, ahead=True)
+    valid("pruned", planned)
+    (tmp_path / "top/file").write_text("6")
+    back_up(tmp_path / "top", history=True)
+    done = prune.run("set", archive, rules)
+    assert planned["removed"] == done["removed"] and planned["freed"] == done["freed"] > 0
+    kept = [one["archive"] for one in done["kept"] if not one["current"]]
+    assert [one["archive"] for one in planned["kept"]] == kept
+
+
+def test_before_a_backup_that_replaces_no_whole_archive(archive):
+    os.unlink(archive)
+    assert days(prune.run("set", archive, {"last": 2}, check=True, ahead=True)["removed"]) == [3, 2, 1]
+
+
 def test_the_last_verified_one_stays(archive):
     verified = history.listed(archive)[-1]["sha256"]
     prune.run("set", archive, {"last": 1}, verified=[verified])

@@ -81,3 +81,16 @@ def test_failed_retention():
     data = {**BACKED_UP, "pruned": {"status": "failed", "reason": "retention_failed: x"}}
     found = told("backup", data, "incomplete", "retention_failed: x")
     assert "INCOMPLETE" in found[0] and words(found).startswith("retention_failed: x; 1,924 files")
+
+
+def test_a_drill_counts_folders_and_links_too():
+    data = {"entries_verified": 17, "entries_expected": 17, "files_verified": 9, "files_expected": 9}
+    assert words(told("restore_test", {**data, "bytes_verified": 12})) == "17 entries verified, 12 B in 12 ms"
+    assert words(told("restore_test", {**data, "entries_verified": 16})).startswith("16 of 17 entries verified")
+
+
+def test_a_predicted_backup_is_not_told_as_done():
+    data = {"predicted": True, "files": None, "bytes": None, "complete": None, "reason": "the tree changed"}
+    assert words(told("backup", data)) == "would write a new archive: the tree changed"
+    data["pruned"] = {"status": "ok", "removed_count": 2, "freed": 12, "predicted": True}
+    assert words(told("backup", data)) == "would write a new archive: the tree changed, 2 older to remove (12 B)"
