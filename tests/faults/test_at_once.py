@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import cache, restore_in_place
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, proofs, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, proof_chain, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes
 
 from .test_archive_kills import everything_below, listing

@@ -13,7 +13,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils import (
     home,
     interrupted,
     observations,
-    proofs,
+    proof_chain,
     runs,
 )
 

@@ -235,11 +235,7 @@ class _Building:
         self._restorer, self._entry, self._file = restorer, entry, file
 
     def write(self, data: Any) -> None:
-        try:
-            self._file.write(data)
-        except OSError:
-            self._file.done(False)  # it holds a file open, and nobody comes back to it
-            raise
+        self._file.write(data)
 
     def done(self, ok: bool) -> None:
         try:

@@ -230,6 +230,10 @@ def _one(entry, head, known, selection, leaders, reader, findings, listener) -> 
         why, number = str(error), error.number
     except EOFError:
         why, number = "the archive ends before it", None
+    except OSError:
+        if target is not None:
+            target.done(False)  # a file held open keeps its room on a full disk
+        raise
     if why:
         findings.damaged_entry(entry.path, number, why)
     if target is not None:
