@@ -51,6 +51,7 @@ class Manifest(NamedTuple):
     kept: Optional[List[bytes]] = None
     starts: Sequence[bytes] = ()  # the first path in each of the chunks that `parsed` can be asked for
     links: int = 0  # how many hard links it lists
+    stored: int = 0  # how many entries of which something is in the archive
 
     def entries(self, files: bool = True, chunks: Optional[range] = None) -> Iterator[Entry]:
         """All entries in archive order, or those that were `kept`; without `files` only what is no regular one.
@@ -150,10 +151,11 @@ def _unprovable(why: str) -> UpkeepError:
 
 
 def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Manifest:
-    reading, links = _Reading(), 0
+    reading, links, offsets = _Reading(), 0, 0
     starts: List[bytes] = []
     for number, chunk in _chunks(path, spool):
         links += chunk.count(b',"leader":')
+        offsets += chunk.count(b',"offset":')  # of what was stored, and of every block
         starts.append(_lines.first_path(chunk) or b".")
         if wanted is not None:
             wanted.look(chunk)
@@ -173,8 +175,9 @@ def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Man
     size = reading.tail + len(last)
     lines = wanted.found() if wanted is not None else None
     return Manifest(
-        path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines, starts, links
-    )
+        path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines, starts, links,
+        offsets - len(reading.index),
+    )  # fmt: skip
 
 
 class _Reading:

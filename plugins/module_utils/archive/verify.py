@@ -201,6 +201,8 @@ def _entries(known: Manifest, selection: Selection, reader: BlockReader, finding
         findings.intact(entry, wanted)
         if not wanted:
             leaders.add(entry.path)
+    if known.kept is not None:
+        findings.total = known.stored  # what was not kept counts too, or a part would pass for more than it is
     if selection.missing:
         names = ", ".join(shown(path) for path in selection.missing[:3])
         more = f" and {len(selection.missing) - 3} more" if len(selection.missing) > 3 else ""

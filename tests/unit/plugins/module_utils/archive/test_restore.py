@@ -132,6 +132,14 @@ def test_paths(archive, restore_test, tmp_path, path, count):
     assert count is None or document["entries_expected"] == count
 
 
+@pytest.mark.parametrize("path", ["small", "sub", "nothing of that name"])
+def test_coverage_is_of_the_whole_archive_though_only_a_part_of_its_manifest_is_read(archive, restore_test, path):
+    total = restore_test(archive).document["entries_expected"]
+    document = restore_test(archive, paths=[path]).document
+    covered = document["scope"]["coverage_pct"]
+    assert covered == pytest.approx(100 * document["entries_expected"] / total, abs=0.01)
+
+
 @pytest.mark.parametrize("sample", [None, {"part": 1, "of": 2}, {"part": 2, "of": 2}])
 def test_hard_links_without_their_leader_bring_its_content(tree, back_up, restore_test, tmp_path, sample):
     for name in ("pipe", "arrow"):
