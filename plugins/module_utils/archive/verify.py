@@ -37,6 +37,8 @@ class Archive(NamedTuple):
         os.close(self.fd)
         if self.manifest.spool is not None:
             self.manifest.spool.close()
+        if self.manifest.fd >= 0:
+            os.close(self.manifest.fd)
 
 
 Listener = Callable[[Entry], Any]
@@ -94,13 +96,13 @@ def _manifest(
     path: str, codec: ModuleType, given: Optional[str], findings: Findings, wanted: Optional[Wanted]
 ) -> Manifest:
     if given:
-        return manifest.load(given, wanted=wanted)
+        return manifest.load(given, wanted=wanted, keep_open=True)
     beside = path + manifest.SUFFIX
     pending = pending_manifest(path)
     if os.path.lexists(pending) and belongs(pending, path):
         beside = pending  # a backup was killed between its two renames: this is the archive's true manifest
     if os.path.lexists(beside):
-        return manifest.load(beside, wanted=wanted)
+        return manifest.load(beside, wanted=wanted, keep_open=True)
     found = embedded.find(path, codec)
     findings.left_out("the manifest beside the archive", f"{beside} is missing; the copy inside the archive was used")
     findings.left_out("the archive file's own hash", "only the manifest beside the archive has it")

@@ -32,8 +32,8 @@ def chunky(monkeypatch):
 
     whole = manifest._pieces
 
-    def pieces(path, spool):
-        for piece in whole(path, spool):
+    def pieces(*source):
+        for piece in whole(*source):
             yield from (piece[start : start + 700] for start in range(0, len(piece), 700))
 
     monkeypatch.setattr(manifest, "_pieces", pieces)

@@ -132,6 +132,25 @@ def test_paths(archive, restore_test, tmp_path, path, count):
     assert count is None or document["entries_expected"] == count
 
 
+@pytest.mark.parametrize("parameters", [{}, {"mode": "extract"}, {"paths": ["big"]}, {"sample": {"part": 1, "of": 2}}])
+def test_a_backup_that_replaces_the_archive_meanwhile_is_no_damage(
+    tree, archive, back_up, restore_test, tmp_path, parameters, monkeypatch
+):
+    opened = restore.open_archive
+
+    def and_replaced(*arguments):
+        known = opened(*arguments)
+        (tree / "another").write_text("than the manifest says that was opened")
+        assert back_up(tree)["changed"]
+        return known
+
+    monkeypatch.setattr(restore, "open_archive", and_replaced)
+    if "mode" in parameters:
+        parameters = dict(parameters, dest=str(tmp_path / "there"))
+    document = restore_test(archive, **parameters).document
+    assert document["status"] == "ok", document["failures"]
+
+
 @pytest.mark.parametrize("path", ["small", "sub", "nothing of that name"])
 def test_coverage_is_of_the_whole_archive_though_only_a_part_of_its_manifest_is_read(archive, restore_test, path):
     total = restore_test(archive).document["entries_expected"]
