@@ -96,21 +96,31 @@ def damaged(path: str, why: str) -> UpkeepError:
     return UpkeepError("manifest_damaged", f"The manifest {path} cannot be used: {why}.", manifest=path)
 
 
-def load(
-    path: str, spool: Optional[BinaryIO] = None, wanted: Optional[Wanted] = None, keep_open: bool = False
-) -> Manifest:
+def load(path: str, spool: Optional[BinaryIO] = None, wanted: Optional[Wanted] = None, fd: int = -1) -> Manifest:
     """Read a manifest once, to the end: the gzipped one at `path`, or an embedded one from the file `spool`.
 
     With `wanted`, only those entries are kept for `entries()`, unless they are too many to hold in memory. With
-    `keep_open`, `entries()` reads this very file again, though a backup may have put another in its place.
+    `fd` (`open_file`), that very file is read, and again by `entries()`, whatever a backup puts in its place.
     Raises UpkeepError `manifest_missing` or `manifest_damaged`.
     """
     try:
-        return _load(path, spool, wanted, -1) if not keep_open else _load_open(path, wanted)
+        return _load(path, spool, wanted, fd)
     except FileNotFoundError:
         raise UpkeepError("manifest_missing", f"There is no manifest {path}.", manifest=path)
     except UNUSABLE as error:
         raise damaged(path, str(error) or type(error).__name__)
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error))
+
+
+def open_file(path: str) -> int:
+    """A descriptor for `load`. Raises UpkeepError `manifest_missing` or `manifest_damaged`."""
+    try:
+        return _regular(path, os.O_RDONLY)
+    except FileNotFoundError:
+        raise UpkeepError("manifest_missing", f"There is no manifest {path}.", manifest=path)
+    except ValueError as error:
+        raise damaged(path, str(error))
     except OSError as error:
         raise damaged(path, error.strerror or str(error))
 
@@ -152,15 +162,6 @@ def _entries_of(spool: BinaryIO) -> Iterator[Entry]:
 
 def _unprovable(why: str) -> UpkeepError:
     return UpkeepError("io_error", f"The new manifest cannot be read back; nothing was replaced. {why}")
-
-
-def _load_open(path: str, wanted: Optional[Wanted]) -> Manifest:
-    fd = _regular(path, os.O_RDONLY)
-    try:
-        return _load(path, None, wanted, fd)
-    except BaseException:
-        os.close(fd)
-        raise
 
 
 def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted], fd: int) -> Manifest:

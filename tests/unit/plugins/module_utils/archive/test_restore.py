@@ -12,7 +12,7 @@ import os
 import time
 
 import pytest
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import cache, restore
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import cache, restore, verify
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 
@@ -149,6 +149,23 @@ def test_a_backup_that_replaces_the_archive_meanwhile_is_no_damage(
         parameters = dict(parameters, dest=str(tmp_path / "there"))
     document = restore_test(archive, **parameters).document
     assert document["status"] == "ok", document["failures"]
+
+
+def test_a_backup_between_opening_the_archive_and_its_manifest(tree, archive, back_up, restore_test, monkeypatch):
+    opened, times = verify._open, []
+
+    def and_replaced(path):
+        archive_and_codec = opened(path)
+        if not times:
+            (tree / "another").write_text("than the archive holds that was opened")
+            assert back_up(tree)["changed"]
+        times.append(path)
+        return archive_and_codec
+
+    monkeypatch.setattr(verify, "_open", and_replaced)
+    document = restore_test(archive).document
+    assert document["status"] == "ok", document["failures"]
+    assert len(times) == 2
 
 
 @pytest.mark.parametrize("path", ["small", "sub", "nothing of that name"])
