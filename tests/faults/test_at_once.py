@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import cache, restore_in_place
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, proofs, runs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, proof_chain, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes
 
 from .test_archive_kills import everything_below, listing
@@ -135,6 +135,6 @@ def test_a_drill_after_the_clock_was_set_back(memory, observe, samples):
         observation = observe(run, "web1", "restore_test", {"data": samples.restore(finished=when)}, finished=when)
         evidence.publish(home, observation, run)
     last = json.loads((home / "backups/hosts/web1/etc/last_restore.json").read_text())
-    chain = proofs.verify_chain(home)
+    chain = proof_chain.verify(home)
     assert (chain.proofs, chain.problems) == (3, [])
     assert last["previous_proof"].startswith("20261122T090002Z")
