@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import marshal
 import os
 import signal
@@ -12,6 +13,7 @@ import threading
 from typing import Any, Callable, Iterator, List, Sequence, Tuple
 
 _EACH = 2000  # entries; fewer are not worth a process
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def how_many(most: int, entries: int) -> int:
@@ -29,7 +31,8 @@ def in_processes(function: Callable[[Any], tuple], parts: Sequence[Any]) -> Iter
     brings the answers, in order.
 
     An answer is made of plain values (`marshal`). Raises `Died` where one did not come, whatever the reason. All
-    processes have ended when the block is left; to be used where the calling process has no other threads.
+    processes have ended when the block is left, and end with the calling one where that is killed; to be used where the
+    calling process has no other threads.
     """
     running: List[Tuple[int, int]] = []
     try:
@@ -47,11 +50,15 @@ def in_processes(function: Callable[[Any], tuple], parts: Sequence[Any]) -> Iter
 def _start(function: Callable[[Any], tuple], part: Any, others: List[int]) -> Tuple[int, int]:
     """(process id, where its answer comes from)."""
     read, write = os.pipe()
+    parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
     child = os.fork()
     if child:
         os.close(write)
         return child, read
     try:  # nothing of the parent's may run here on the way out: no `finally`, no exit handler, no flushed buffer
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # or it would go on, and hold its locks, when the parent is killed
+        if os.getppid() != parent:
+            os._exit(1)
         for fd in [read, *others]:
             os.close(fd)
         answer = marshal.dumps((True, tuple(function(part))))

@@ -154,7 +154,7 @@ class Destination(NamedTuple):
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise self._in_use()
-            if not _still_named(fd, self.archive):
+            if not still_named(fd, self.archive):
                 raise self._in_use()
             yield
         finally:
@@ -176,7 +176,7 @@ class Destination(NamedTuple):
             stream = os.fdopen(fd, "r+b", buffering=0)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _still_named(fd, self.temporary):
+                if still_named(fd, self.temporary):
                     return stream
             except BlockingIOError:
                 stream.close()
@@ -189,7 +189,7 @@ class Destination(NamedTuple):
 
     def _remove_temporaries(self, stream: BinaryIO) -> None:
         """While we hold the lock: a name that is no longer our file belongs to somebody else."""
-        if _still_named(stream.fileno(), self.temporary):
+        if still_named(stream.fileno(), self.temporary):
             for path in (pending_manifest(self.archive), self.temporary):
                 with contextlib.suppress(OSError):
                     os.unlink(path)
@@ -251,7 +251,8 @@ def hash_stream(stream: BinaryIO) -> str:
     return sha256_of(stream.fileno())
 
 
-def _still_named(fd: int, path: str) -> bool:
+def still_named(fd: int, path: str) -> bool:
+    """Does this path name the very file that is open?"""
     try:
         named = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:

@@ -51,6 +51,8 @@ class Manifest(NamedTuple):
     kept: Optional[List[bytes]] = None
     starts: Sequence[bytes] = ()  # the first path in each of the chunks that `parsed` can be asked for
     links: int = 0  # how many hard links it lists
+    stored: int = 0  # how many entries of which something is in the archive
+    fd: int = -1  # the file at `path`, where it is kept open: that of the caller to close
 
     def entries(self, files: bool = True, chunks: Optional[range] = None) -> Iterator[Entry]:
         """All entries in archive order, or those that were `kept`; without `files` only what is no regular one.
@@ -71,7 +73,7 @@ class Manifest(NamedTuple):
         if self.kept is not None:
             yield from _lines.parse_entries(b"".join(self.kept))
             return
-        for number, chunk in itertools.islice(_chunks(self.path, self.spool), first, last):
+        for number, chunk in itertools.islice(_chunks(self.path, self.spool, self.fd), first, last):
             last = chunk.rfind(b"\n", 0, -1) + 1  # `load` has seen that entries stand in one row
             if not (chunk.startswith(_lines.ENTRY_START) and chunk.startswith(_lines.ENTRY_START, last)):
                 chunk = b"".join(line for _number, line in _split(number, chunk) if _is_entry(line))
@@ -94,18 +96,31 @@ def damaged(path: str, why: str) -> UpkeepError:
     return UpkeepError("manifest_damaged", f"The manifest {path} cannot be used: {why}.", manifest=path)
 
 
-def load(path: str, spool: Optional[BinaryIO] = None, wanted: Optional[Wanted] = None) -> Manifest:
+def load(path: str, spool: Optional[BinaryIO] = None, wanted: Optional[Wanted] = None, fd: int = -1) -> Manifest:
     """Read a manifest once, to the end: the gzipped one at `path`, or an embedded one from the file `spool`.
 
-    With `wanted`, only those entries are kept for `entries()`, unless they are too many to hold in memory.
+    With `wanted`, only those entries are kept for `entries()`, unless they are too many to hold in memory. With
+    `fd` (`open_file`), that very file is read, and again by `entries()`, whatever a backup puts in its place.
     Raises UpkeepError `manifest_missing` or `manifest_damaged`.
     """
     try:
-        return _load(path, spool, wanted)
+        return _load(path, spool, wanted, fd)
     except FileNotFoundError:
         raise UpkeepError("manifest_missing", f"There is no manifest {path}.", manifest=path)
     except UNUSABLE as error:
         raise damaged(path, str(error) or type(error).__name__)
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error))
+
+
+def open_file(path: str) -> int:
+    """A descriptor for `load`. Raises UpkeepError `manifest_missing` or `manifest_damaged`."""
+    try:
+        return _regular(path, os.O_RDONLY)
+    except FileNotFoundError:
+        raise UpkeepError("manifest_missing", f"There is no manifest {path}.", manifest=path)
+    except ValueError as error:
+        raise damaged(path, str(error))
     except OSError as error:
         raise damaged(path, error.strerror or str(error))
 
@@ -149,11 +164,12 @@ def _unprovable(why: str) -> UpkeepError:
     return UpkeepError("io_error", f"The new manifest cannot be read back; nothing was replaced. {why}")
 
 
-def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Manifest:
-    reading, links = _Reading(), 0
+def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted], fd: int) -> Manifest:
+    reading, links, offsets = _Reading(), 0, 0
     starts: List[bytes] = []
-    for number, chunk in _chunks(path, spool):
+    for number, chunk in _chunks(path, spool, fd):
         links += chunk.count(b',"leader":')
+        offsets += chunk.count(b',"offset":')  # of what was stored, and of every block
         starts.append(_lines.first_path(chunk) or b".")
         if wanted is not None:
             wanted.look(chunk)
@@ -173,8 +189,9 @@ def _load(path: str, spool: Optional[BinaryIO], wanted: Optional[Wanted]) -> Man
     size = reading.tail + len(last)
     lines = wanted.found() if wanted is not None else None
     return Manifest(
-        path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines, starts, links
-    )
+        path, kind, reading.header, closing, reading.index, kept.hexdigest(), size, spool, lines, starts, links,
+        offsets - len(reading.index), fd,
+    )  # fmt: skip
 
 
 class _Reading:
@@ -276,13 +293,13 @@ def _only_entries(chunk: bytes) -> bool:
     return chunk.startswith(_lines.ENTRY_START) and chunk.count(b"\n" + _lines.ENTRY_START) + 1 == chunk.count(b"\n")
 
 
-def _chunks(path: str, spool: Optional[BinaryIO]) -> Iterator[Tuple[int, bytes]]:
+def _chunks(path: str, spool: Optional[BinaryIO], fd: int = -1) -> Iterator[Tuple[int, bytes]]:
     """(number of the first line, whole lines), about a mebibyte at once, lines counted from 1.
 
     ValueError when it is no gzip, damaged, cut short, or a line has no end.
     """
     number, begun = 1, b""
-    for piece in _pieces(path, spool):
+    for piece in _pieces(path, spool, fd):
         cut = piece.rfind(b"\n") + 1
         chunk, begun = (begun + piece[:cut], piece[cut:]) if cut else (b"", begun + piece)
         if len(chunk) > MAX_LINE:
@@ -298,16 +315,41 @@ def _chunks(path: str, spool: Optional[BinaryIO]) -> Iterator[Tuple[int, bytes]]
         raise ValueError(f"line {number} is cut short")
 
 
-def _pieces(path: str, spool: Optional[BinaryIO]) -> Iterator[bytes]:
+class _Again:
+    """An open file from its start, whoever else reads it at the same time."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._at = fd, 0
+
+    def read(self, size: int) -> bytes:
+        data = os.pread(self._fd, size, self._at)
+        self._at += len(data)
+        return data
+
+    def seek(self, at: int) -> None:
+        self._at = at
+
+    def tell(self) -> int:
+        return self._at
+
+
+def _pieces(path: str, spool: Optional[BinaryIO], fd: int) -> Iterator[bytes]:
     if spool is not None:
         spool.seek(0)
         yield from iter(lambda: spool.read(BLOCK_SIZE), b"")
         return
+    if fd >= 0:
+        yield from _unpacked(_Again(fd))
+        return
     with open(path, "rb", opener=_regular) as stored:
-        try:
-            yield from gz.stream(stored)
-        except ValueError as error:
-            raise ValueError(f"it does not unpack ({error})")
+        yield from _unpacked(stored)
+
+
+def _unpacked(stored: Any) -> Iterator[bytes]:
+    try:
+        yield from gz.stream(stored)
+    except ValueError as error:
+        raise ValueError(f"it does not unpack ({error})")
 
 
 def _regular(path: str, flags: int) -> int:

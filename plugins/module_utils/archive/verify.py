@@ -17,7 +17,7 @@ from ._pool import Pool
 from ._tarheader import header, span, stored_size
 from ._wanted import Wanted
 from .content import SparseHash, sha256_from_start
-from .destination import belongs, pending_manifest
+from .destination import belongs, pending_manifest, still_named
 from .findings import CANNOT_TELL, Findings
 from .manifest import BESIDE, Manifest
 from .model import EMBEDDED_NAME, FILE, Entry, padding, shown
@@ -34,7 +34,7 @@ class Archive(NamedTuple):
     manifest: Manifest
 
     def close(self) -> None:
-        os.close(self.fd)
+        _close(self.fd, self.manifest.fd)
         if self.manifest.spool is not None:
             self.manifest.spool.close()
 
@@ -51,12 +51,48 @@ def open_archive(
     Raises UpkeepError: archive_missing, archive_unreadable, manifest_missing (only one that was asked for),
     manifest_damaged, compression_unavailable.
     """
-    fd, codec = _open(path)
+    fd, codec, beside, manifest_fd = _pair(path, manifest_path)
     try:
-        return Archive(path, fd, codec, _manifest(path, codec, manifest_path, findings, wanted))
+        if manifest_fd >= 0:
+            return Archive(path, fd, codec, manifest.load(beside, wanted=wanted, fd=manifest_fd))
+        known = embedded.find(path, codec)
+        why = "is missing; the copy inside the archive was used"
+        findings.left_out("the manifest beside the archive", f"{beside} {why}")
+        findings.left_out("the archive file's own hash", "only the manifest beside the archive has it")
+        return Archive(path, fd, codec, known)
     except BaseException:
-        os.close(fd)
+        _close(fd, manifest_fd)
         raise
+
+
+def _pair(path: str, manifest_path: Optional[str]) -> tuple:
+    """(descriptor, codec, path of its manifest, descriptor or -1 where there is none) of an archive and its manifest at
+    one moment: a backup replaces first the one, then the other."""
+    while True:
+        fd, codec = _open(path)
+        try:
+            beside, manifest_fd = _beside(path, manifest_path)
+        except BaseException:
+            os.close(fd)
+            raise
+        if manifest_path or still_named(fd, path):
+            return fd, codec, beside, manifest_fd
+        _close(fd, manifest_fd)
+
+
+def _beside(path: str, given: Optional[str]) -> tuple:
+    if given:
+        return given, manifest.open_file(given)
+    beside, pending = path + manifest.SUFFIX, pending_manifest(path)
+    if os.path.lexists(pending) and belongs(pending, path):
+        beside = pending  # a backup was killed between its two renames: this is the archive's true manifest
+    return beside, manifest.open_file(beside) if os.path.lexists(beside) else -1
+
+
+def _close(*descriptors: int) -> None:
+    for fd in descriptors:
+        if fd >= 0:
+            os.close(fd)
 
 
 def _open(path: str) -> tuple:
@@ -88,23 +124,6 @@ def _codec(path: str, first: bytes) -> ModuleType:
         if by_name and os.path.exists(path + manifest.SUFFIX):
             return by_name[0]
         raise UpkeepError("archive_unreadable", f"archive: {path} is not an archive: {error}.", archive=path)
-
-
-def _manifest(
-    path: str, codec: ModuleType, given: Optional[str], findings: Findings, wanted: Optional[Wanted]
-) -> Manifest:
-    if given:
-        return manifest.load(given, wanted=wanted)
-    beside = path + manifest.SUFFIX
-    pending = pending_manifest(path)
-    if os.path.lexists(pending) and belongs(pending, path):
-        beside = pending  # a backup was killed between its two renames: this is the archive's true manifest
-    if os.path.lexists(beside):
-        return manifest.load(beside, wanted=wanted)
-    found = embedded.find(path, codec)
-    findings.left_out("the manifest beside the archive", f"{beside} is missing; the copy inside the archive was used")
-    findings.left_out("the archive file's own hash", "only the manifest beside the archive has it")
-    return found
 
 
 def verify(
@@ -201,6 +220,8 @@ def _entries(known: Manifest, selection: Selection, reader: BlockReader, finding
         findings.intact(entry, wanted)
         if not wanted:
             leaders.add(entry.path)
+    if known.kept is not None:
+        findings.total = known.stored  # what was not kept counts too, or a part would pass for more than it is
     if selection.missing:
         names = ", ".join(shown(path) for path in selection.missing[:3])
         more = f" and {len(selection.missing) - 3} more" if len(selection.missing) > 3 else ""

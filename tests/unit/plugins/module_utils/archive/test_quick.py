@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import random
+import select
+import signal
 import threading
 from pathlib import Path
 
@@ -30,8 +32,8 @@ def chunky(monkeypatch):
 
     whole = manifest._pieces
 
-    def pieces(path, spool):
-        for piece in whole(path, spool):
+    def pieces(*source):
+        for piece in whole(*source):
             yield from (piece[start : start + 700] for start in range(0, len(piece), 700))
 
     monkeypatch.setattr(manifest, "_pieces", pieces)
@@ -208,6 +210,22 @@ def test_a_process_without_an_answer(how) -> None:
         answers()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_no_process_outlives_the_one_that_started_it() -> None:
+    alive, told = os.pipe()
+    parent = os.fork()
+    if not parent:
+        os.close(alive)
+        with in_processes(lambda _part: (os.write(told, b"."), threading.Event().wait(60)), range(2)) as answers:
+            answers()
+    os.close(told)
+    assert os.read(alive, 1) + os.read(alive, 1) == b".."
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    ended, _writable, _odd = select.select([alive], [], [], 30)
+    assert ended and os.read(alive, 1) == b"", "somebody still holds the other end"
+    os.close(alive)
 
 
 def test_an_interrupt_ends_the_processes() -> None:

@@ -12,7 +12,7 @@ import os
 import time
 
 import pytest
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import cache, restore
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import cache, restore, verify
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 
@@ -130,6 +130,50 @@ def test_paths(archive, restore_test, tmp_path, path, count):
     document = restore_test(archive, paths=[path], mode="extract", dest=str(tmp_path / "there")).document
     assert document["status"] == "ok", document["failures"]
     assert count is None or document["entries_expected"] == count
+
+
+@pytest.mark.parametrize("parameters", [{}, {"mode": "extract"}, {"paths": ["big"]}, {"sample": {"part": 1, "of": 2}}])
+def test_a_backup_that_replaces_the_archive_meanwhile_is_no_damage(
+    tree, archive, back_up, restore_test, tmp_path, parameters, monkeypatch
+):
+    opened = restore.open_archive
+
+    def and_replaced(*arguments):
+        known = opened(*arguments)
+        (tree / "another").write_text("than the manifest says that was opened")
+        assert back_up(tree)["changed"]
+        return known
+
+    monkeypatch.setattr(restore, "open_archive", and_replaced)
+    if "mode" in parameters:
+        parameters = dict(parameters, dest=str(tmp_path / "there"))
+    document = restore_test(archive, **parameters).document
+    assert document["status"] == "ok", document["failures"]
+
+
+def test_a_backup_between_opening_the_archive_and_its_manifest(tree, archive, back_up, restore_test, monkeypatch):
+    opened, times = verify._open, []
+
+    def and_replaced(path):
+        archive_and_codec = opened(path)
+        if not times:
+            (tree / "another").write_text("than the archive holds that was opened")
+            assert back_up(tree)["changed"]
+        times.append(path)
+        return archive_and_codec
+
+    monkeypatch.setattr(verify, "_open", and_replaced)
+    document = restore_test(archive).document
+    assert document["status"] == "ok", document["failures"]
+    assert len(times) == 2
+
+
+@pytest.mark.parametrize("path", ["small", "sub", "nothing of that name"])
+def test_coverage_is_of_the_whole_archive_though_only_a_part_of_its_manifest_is_read(archive, restore_test, path):
+    total = restore_test(archive).document["entries_expected"]
+    document = restore_test(archive, paths=[path]).document
+    covered = document["scope"]["coverage_pct"]
+    assert covered == pytest.approx(100 * document["entries_expected"] / total, abs=0.01)
 
 
 @pytest.mark.parametrize("sample", [None, {"part": 1, "of": 2}, {"part": 2, "of": 2}])
