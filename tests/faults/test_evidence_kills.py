@@ -62,7 +62,8 @@ def test_a_drill_is_recorded(home, open_run, observe, record, samples):
 
     for number in every_death(action):
         assert json.loads(place.read_text())["status"] == "ok"
-        assert proof_chain.verify(home).problems == [], number
+        told = [each for each in proof_chain.verify(home).problems if "or its writer was killed" not in each]
+        assert told == [], number  # a proof that nobody noted yet is named as such, until the next drill
         record(run, "web1", "restore_test", {"data": samples.restore()})
         chain = proof_chain.verify(home)
         assert chain.problems == [] and leftovers(home) == [], number
