@@ -103,6 +103,8 @@ def _restore(options: Namespace) -> int:
     done = subprocess.run(command(options), cwd=ROOT, check=False, env=os.environ)
     if done.returncode == 0 and not options.yes:
         print(f"\nNothing was written. To do it:\n\n    {for_real(options)}\n")
+        if not options.overwrite:
+            print("What is refused above stays as it is, and the restore fails for it; OVERWRITE=always replaces it.\n")
     return done.returncode
 
 
