@@ -88,7 +88,7 @@ class Bench:
         out = self.work / "community.tar.gz"
         task = f"path={self.tree.path} dest={out} format=gz"
         options = f"-i localhost, -c local -e ansible_python_interpreter={self.python}"
-        command = f"{COMMUNITY} localhost {options} -m community.general.archive -a {shlex.quote(task)}"
+        command = f"LC_ALL=C.UTF-8 {COMMUNITY} localhost {options} -m community.general.archive -a {shlex.quote(task)}"
         return [
             Case(f"{self.name}: gz 6", "community.general.archive", command, f"rm -f {out}", str(out), str(COMMUNITY))
         ]
