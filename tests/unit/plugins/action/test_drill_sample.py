@@ -39,5 +39,5 @@ def test_a_sample_that_is_none(monkeypatch, wrong):
     lookup = drill_sample.LookupModule()
     monkeypatch.setattr(lookup, "set_options", lambda **_given: None)
     monkeypatch.setattr(lookup, "get_option", {"sample": wrong, "host": "good"}.get)
-    with pytest.raises(AnsibleLookupError, match="restore_test_sample: (of|part) must"):
+    with pytest.raises(AnsibleLookupError, match=r"restore_test_sample: (of|part) must"):
         lookup.run(["etc"], {})
