@@ -15,7 +15,7 @@ SCHEMA = "upkeep.patch_level/1"
 
 @dataclass(frozen=True)
 class Options:
-    """The module's parameters. `max_age` in seconds."""
+    """The module's parameters. `max_age` in seconds. `root` is another system's root than this host's: for tests."""
 
     manager: str = "auto"
     refresh: str = "never"
@@ -23,6 +23,7 @@ class Options:
     scan_services: bool = True
     bindings: str = "auto"
     check_mode: bool = False
+    root: str = "/"
 
 
 @dataclass
@@ -57,7 +58,10 @@ class Metadata:
 
 @dataclass
 class Installed:
-    """One installed package; `state` is the manager's own word, `installed` when all is well."""
+    """One installed package; `state` is the manager's own word, `installed` when all is well.
+
+    `module` is `name:stream` where the package belongs to a module stream (dnf).
+    """
 
     name: str
     arch: str
@@ -67,6 +71,7 @@ class Installed:
     held: bool
     auto: bool
     state: str
+    module: Optional[str] = None
 
 
 @dataclass

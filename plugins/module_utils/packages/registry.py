@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Callable, Dict, Mapping, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import UpkeepError
 from . import apt
@@ -17,11 +17,15 @@ from .model import Options, PackageState
 
 @dataclass(frozen=True)
 class Manager:
-    """`commands`: any of them shows that it is there. `families`: words of os-release's ID or ID_LIKE that have it."""
+    """`commands`: any of them shows that it is there. `families`: words of os-release's ID or ID_LIKE that have it.
+
+    `inputs` names the files and folders that `collect` reads: as long as none of them changes, its answer does not.
+    """
 
     commands: Tuple[str, ...]
     families: Tuple[str, ...]
     collect: Optional[Callable[[Options], PackageState]] = None
+    inputs: Optional[Callable[[Options], List[str]]] = None
 
 
 MANAGERS: Dict[str, Manager] = {
