@@ -1,0 +1,269 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The advisory index: one SQLite file on the controller, carried as it is into an air gap.
+
+A source is replaced in one transaction: readers see its old rows or its new ones, and a load that fails or is killed
+leaves the old ones. `generation` changes with every load, so that what was derived from the index can be thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.proven.upkeep.plugins.module_utils import times
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
+from .model import Exploited, Notice, Row, Score, Statement
+
+# Goes up with every change of a table. An index of another version is built anew, not converted.
+VERSION = 1
+FILE = "state/advisories.db"
+_WAIT = 30.0  # seconds for another process's transaction
+_TABLES = {Statement: "statement", Notice: "notice", Exploited: "exploited", Score: "score"}
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE source (
+    name TEXT PRIMARY KEY, title TEXT, os_ids TEXT, max_age INTEGER, fetched_at TEXT, generated_at TEXT,
+    checked_at TEXT, rows INTEGER, error TEXT, feeds TEXT
+) WITHOUT ROWID;
+CREATE TABLE statement (
+    source TEXT, release TEXT, package TEXT, kind TEXT, vulnerability TEXT, status TEXT, fixed TEXT, advisory TEXT,
+    advisory_published TEXT, severity TEXT, cvss REAL, published TEXT, deferred TEXT, module TEXT, subscription TEXT
+);
+CREATE INDEX statement_of ON statement (release, package, kind);
+CREATE INDEX statement_from ON statement (source);
+CREATE TABLE notice (
+    source TEXT, advisory TEXT, published TEXT, release TEXT, package TEXT, fixed TEXT, vulnerabilities TEXT
+);
+CREATE INDEX notice_of ON notice (release, package);
+CREATE TABLE exploited (source TEXT, vulnerability TEXT, added TEXT, due TEXT, ransomware INTEGER, title TEXT);
+CREATE INDEX exploited_of ON exploited (vulnerability);
+CREATE TABLE score (source TEXT, vulnerability TEXT, epss REAL, percentile REAL, scored TEXT);
+CREATE INDEX score_of ON score (vulnerability);
+"""
+_AT_ONCE = 500  # values in one query, below SQLite's limit on parameters
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """How far a source can be trusted. `error` is why the last attempt failed, None where it went well.
+
+    fetched_at: when its rows came; checked_at: when the upstream last said that they are current; generated_at: the
+    upstream's own time.
+    """
+
+    name: str
+    title: str
+    os_ids: tuple[str, ...]
+    max_age: int
+    fetched_at: str | None
+    generated_at: str | None
+    checked_at: str | None
+    rows: int
+    error: str | None
+
+    def age(self, now: Any) -> float | None:
+        """Seconds since the upstream was last heard of."""
+        heard = self.checked_at or self.fetched_at
+        return (now - times.parse(heard)).total_seconds() if heard else None
+
+    def is_stale(self, now: Any) -> bool:
+        """Never fetched, or longer ago than `max_age`."""
+        age = self.age(now)
+        return age is None or age > self.max_age
+
+
+class Index:
+    """An open index. A forked process opens its own."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path, create: bool = False) -> Index:
+        """Raises UpkeepError `index_missing`, `index_damaged`, `index_version`."""
+        if not create and not path.is_file():
+            raise UpkeepError(
+                "index_missing",
+                f"There is no advisory index at {path}: run the playbook advisories.yml first, or import one.",
+                path=str(path),
+            )
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if create and not path.exists():
+            path.touch(mode=0o600)
+        connection = None
+        try:
+            connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+            index = cls(path, connection)
+            index._prepare(create)
+        except sqlite3.DatabaseError as error:
+            if connection is not None:
+                connection.close()
+            raise UpkeepError(
+                "index_damaged",
+                f"The advisory index {path} cannot be read ({error}): remove it and run the playbook advisories.yml.",
+                path=str(path),
+            )
+        return index
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    @property
+    def generation(self) -> str:
+        """Another one after every load."""
+        return self._meta("generation") or "0"
+
+    def sources(self) -> list[SourceState]:
+        """Every source that was ever tried, by name."""
+        rows = self._connection.execute(
+            "SELECT name, title, os_ids, max_age, fetched_at, generated_at, checked_at, rows, error FROM source "
+            "ORDER BY name"
+        )
+        return [SourceState(name, title, tuple(json.loads(os_ids)), *rest) for name, title, os_ids, *rest in rows]
+
+    def releases(self) -> set[str]:
+        """The releases of which something is said."""
+        return {release for (release,) in self._connection.execute("SELECT DISTINCT release FROM statement")}
+
+    def statements(self, release: str, package: str, kind: str = "source") -> list[Statement]:
+        """All that is said of a package."""
+        names = ", ".join(field.name for field in fields(Statement))
+        rows = self._connection.execute(
+            f"SELECT {names} FROM statement WHERE release = ? AND package = ? AND kind = ?", (release, package, kind)
+        )
+        return [Statement(*row) for row in rows]
+
+    def notices(self, release: str, package: str) -> list[Notice]:
+        """The advisories that stand apart from their statements."""
+        rows = self._connection.execute(
+            "SELECT advisory, published, release, package, fixed, vulnerabilities FROM notice "
+            "WHERE release = ? AND package = ? ORDER BY published",
+            (release, package),
+        )
+        return [
+            Notice(advisory, published, release, package, fixed, tuple(json.loads(vulnerabilities)))
+            for advisory, published, release, package, fixed, vulnerabilities in rows
+        ]
+
+    def exploited(self, vulnerabilities: Iterable[str]) -> dict[str, Exploited]:
+        """Those of them that are known to be exploited."""
+        query = "SELECT vulnerability, added, due, ransomware, title FROM exploited WHERE vulnerability IN"
+        found = (
+            Exploited(name, added, due, bool(ransomware), title)
+            for name, added, due, ransomware, title in self._each(query, vulnerabilities)
+        )
+        return {each.vulnerability: each for each in found}
+
+    def scores(self, vulnerabilities: Iterable[str]) -> dict[str, Score]:
+        """The scores of those of them that have one."""
+        query = "SELECT vulnerability, epss, percentile, scored FROM score WHERE vulnerability IN"
+        return {row[0]: Score(*row) for row in self._each(query, vulnerabilities)}
+
+    @contextlib.contextmanager
+    def replacing(self, source: str, title: str, os_ids: Sequence[str], max_age: int) -> Iterator[Load]:
+        """One transaction in which all rows of a source are replaced; an exception leaves the old ones."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for table in _TABLES.values():
+                connection.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
+            load = Load(connection, source)
+            yield load
+            now = times.iso(times.now())
+            connection.execute(
+                "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                (
+                    source, title, json.dumps(list(os_ids)), max_age, load.fetched_at or now, load.generated_at, now,
+                    load.rows, json.dumps(load.feeds),
+                ),
+            )  # fmt: skip
+            self._next_generation()
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    def failed(self, source: str, title: str, os_ids: Sequence[str], max_age: int, error: str) -> None:
+        """Keep what is there of a source, and why the attempt to renew it failed."""
+        self._connection.execute(
+            "INSERT INTO source (name, title, os_ids, max_age, rows, error) VALUES (?, ?, ?, ?, 0, ?) "
+            "ON CONFLICT (name) DO UPDATE SET error = excluded.error",
+            (source, title, json.dumps(list(os_ids)), max_age, error),
+        )
+
+    def confirmed(self, source: str) -> None:
+        """The upstream says that what is there is current."""
+        self._connection.execute(
+            "UPDATE source SET checked_at = ?, error = NULL WHERE name = ?", (times.iso(times.now()), source)
+        )
+
+    def _each(self, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        left = iter(sorted(set(values)))
+        while chunk := list(islice(left, _AT_ONCE)):
+            yield from self._connection.execute(f"{query} ({', '.join('?' * len(chunk))})", chunk)
+
+    def _meta(self, name: str) -> str | None:
+        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def _next_generation(self) -> None:
+        following = str(int(self.generation) + 1)
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('generation', ?)", (following,))
+
+    def _prepare(self, create: bool) -> None:
+        connection = self._connection
+        empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if empty and create:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != VERSION:
+            raise UpkeepError(
+                "index_version",
+                f"The advisory index {self.path} is of version {version}, this collection reads version {VERSION}: "
+                "remove it and run the playbook advisories.yml, or import one of this version.",
+                path=str(self.path),
+            )
+
+
+class Load:
+    """Rows on their way into the index. Set `generated_at` and `fetched_at` where they are known."""
+
+    def __init__(self, connection: sqlite3.Connection, source: str) -> None:
+        self._connection = connection
+        self._source = source
+        self.rows = 0
+        self.generated_at: str | None = None
+        self.fetched_at: str | None = None
+        self.feeds: dict[str, Any] = {}
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """As a stream: memory does not grow with their number."""
+        left = iter(rows)
+        while chunk := list(islice(left, 5000)):
+            for kind, table in _TABLES.items():
+                found = [(self._source, *_values(row)) for row in chunk if isinstance(row, kind)]
+                if found:
+                    marks = ", ".join("?" * len(found[0]))
+                    self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", found)
+            self.rows += len(chunk)
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    return tuple(json.dumps(value) if isinstance(value, tuple) else value for value in vars(row).values())
