@@ -4,6 +4,8 @@
 
 A source is replaced in one transaction: readers see its old rows or its new ones, and a load that fails or is killed
 leaves the old ones. `generation` changes with every load, so that what was derived from the index can be thrown away.
+
+Notices that stand apart from their statements (DSA, DLA, USN) are joined to them as the load ends.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,12 +23,14 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from .model import Exploited, Notice, Row, Score, Statement
+from .model import Edition, Exploited, Notice, Row, Score, Statement
 
 # Goes up with every change of a table. An index of another version is built anew, not converted.
 VERSION = 1
 FILE = "state/advisories.db"
 _WAIT = 30.0  # seconds for another process's transaction
+# No source is silent for so long: an edition older than this comes from a mirror or a copy that nobody renews.
+_SILENCE = timedelta(days=30)
 _TABLES = {Statement: "statement", Notice: "notice", Exploited: "exploited", Score: "score"}
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -47,6 +52,40 @@ CREATE TABLE exploited (source TEXT, vulnerability TEXT, added TEXT, due TEXT, r
 CREATE INDEX exploited_of ON exploited (vulnerability);
 CREATE TABLE score (source TEXT, vulnerability TEXT, epss REAL, percentile REAL, scored TEXT);
 CREATE INDEX score_of ON score (vulnerability);
+CREATE TABLE known (vulnerability TEXT PRIMARY KEY, first_published TEXT) WITHOUT ROWID;
+"""
+# Which advisory brought which fix, one row a vulnerability: exists while a source is being replaced.
+_BROUGHT = """
+CREATE TEMP TABLE IF NOT EXISTS brought (
+    release TEXT, package TEXT, vulnerability TEXT, fixed TEXT, advisory TEXT, published TEXT
+);
+CREATE INDEX IF NOT EXISTS temp.brought_of ON brought (release, package, vulnerability);
+"""
+# In this order: an advisory that names the vulnerability and brought the very version, one that names it, one that
+# brought the version.
+_MATCHES = (
+    "brought.vulnerability = statement.vulnerability AND brought.fixed = statement.fixed",
+    "brought.vulnerability = statement.vulnerability",
+    "brought.vulnerability = '' AND brought.fixed = statement.fixed",
+)
+_JOIN = """
+UPDATE statement SET (advisory, advisory_published) = (
+    SELECT advisory, published FROM brought
+    WHERE brought.release = statement.release AND brought.package = statement.package AND {match}
+    ORDER BY published LIMIT 1
+) WHERE source = ? AND status = 'fixed' AND advisory IS NULL AND EXISTS (
+    SELECT 1 FROM brought WHERE brought.release = statement.release AND brought.package = statement.package AND {match}
+)
+"""
+# When a vulnerability was first spoken of, as far as any edition ever loaded says: no later edition moves it back.
+_REMEMBER = """
+INSERT INTO known
+SELECT vulnerability, min(said) FROM (
+    SELECT vulnerability, published AS said FROM statement WHERE source = :source
+    UNION ALL SELECT vulnerability, advisory_published FROM statement WHERE source = :source
+    UNION ALL SELECT vulnerability, added FROM exploited WHERE source = :source
+) WHERE said IS NOT NULL GROUP BY vulnerability
+ON CONFLICT (vulnerability) DO UPDATE SET first_published = min(first_published, excluded.first_published)
 """
 _AT_ONCE = 500  # values in one query, below SQLite's limit on parameters
 
@@ -75,9 +114,12 @@ class SourceState:
         return (now - times.parse(heard)).total_seconds() if heard else None
 
     def is_stale(self, now: Any) -> bool:
-        """Never fetched, or longer ago than `max_age`."""
+        """Never fetched, longer ago than `max_age`, or an edition that the upstream has long replaced."""
         age = self.age(now)
-        return age is None or age > self.max_age
+        return age is None or age > self.max_age or self._is_abandoned(now)
+
+    def _is_abandoned(self, now: datetime) -> bool:
+        return self.generated_at is not None and now - times.parse(self.generated_at) > _SILENCE
 
 
 class Index:
@@ -174,16 +216,32 @@ class Index:
         query = "SELECT vulnerability, epss, percentile, scored FROM score WHERE vulnerability IN"
         return {row[0]: Score(*row) for row in self._each(query, vulnerabilities)}
 
+    def first_published(self, vulnerabilities: Iterable[str]) -> dict[str, str]:
+        """When each of them was first spoken of, for those of which a source gives a date."""
+        query = "SELECT vulnerability, first_published FROM known WHERE vulnerability IN"
+        return dict(self._each(query, vulnerabilities))
+
+    def loaded(self, source: str) -> dict[str, Any]:
+        """What was noted beside a source's rows as `Load.feeds`; empty where nothing was loaded."""
+        row = self._connection.execute("SELECT feeds FROM source WHERE name = ?", (source,)).fetchone()
+        return json.loads(row[0]) if row and row[0] else {}
+
     @contextlib.contextmanager
     def replacing(self, source: str, title: str, os_ids: Sequence[str], max_age: int) -> Iterator[Load]:
         """One transaction in which all rows of a source are replaced; an exception leaves the old ones."""
         connection = self._connection
+        connection.executescript(_BROUGHT)
         connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("DELETE FROM brought")
             for table in _TABLES.values():
                 connection.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
             load = Load(connection, source)
             yield load
+            for match in _MATCHES:
+                connection.execute(_JOIN.format(match=match), (source,))
+            connection.execute(_REMEMBER, {"source": source})
+            connection.execute("DELETE FROM brought")
             now = times.iso(times.now())
             connection.execute(
                 "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
@@ -262,7 +320,18 @@ class Load:
                 if found:
                     marks = ", ".join("?" * len(found[0]))
                     self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", found)
-            self.rows += len(chunk)
+                    self.rows += len(found)
+            self._connection.executemany("INSERT INTO brought VALUES (?, ?, ?, ?, ?, ?)", _brought(chunk))
+            for row in chunk:
+                if isinstance(row, Edition):
+                    self.generated_at = max(self.generated_at or "", row.generated_at)
+
+
+def _brought(rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        if isinstance(row, Notice):
+            for vulnerability in (*row.vulnerabilities, ""):  # without a name: all that came with the version
+                yield row.release, row.package, vulnerability, row.fixed, row.advisory, row.published
 
 
 def _values(row: Row) -> tuple[Any, ...]:

@@ -28,7 +28,8 @@ class Statement:
     advisory, advisory_published: the notice that brought the fix (DSA, USN, RHSA, …) and when.
     severity: one of SEVERITIES as the vendor means it, None where the vendor does not rate it; cvss: a base score.
     published: when the vulnerability became known, where the source says so.
-    deferred: why the vendor does not fix it soon, if ever (`no-dsa`, `unimportant`, `ignored`, `will not fix`, …).
+    deferred: why the vendor does not fix it soon, if ever (`no-dsa`, `unimportant`, `ignored`, `will not fix`, …);
+        where the vendor gives a sentence, it follows after a colon (`no-dsa: Minor issue`).
     module: `name:stream`, where it is true of that module stream alone; then no other package is meant by it.
     subscription: the offer that one must have to get the fix (`esm-apps`, `els`), None where anybody gets it.
     """
@@ -85,19 +86,31 @@ class Score:
     scored: str | None = None
 
 
-Row = Statement | Notice | Exploited | Score
+@dataclass(frozen=True)
+class Edition:
+    """When the upstream made the file, where the file itself says so."""
+
+    generated_at: str
+
+
+Row = Statement | Notice | Exploited | Score | Edition
 
 
 @dataclass(frozen=True)
 class Feed:
     """One file of a source: `path` is its name in the cache and below a mirror, `url` where its upstream has it.
 
-    `limit` is the most bytes that are taken of it.
+    `limit` is the most bytes that are taken of it (as it lies there: compressed or not).
+    `pointer`: the URL of a one-line text file that names the feed's file, where its name changes with each edition
+        (`archive_latest.txt`); `url` is then the folder that the name is relative to. A mirror serves `path` as it is.
+    `dated`: the upstream makes it anew at least daily, so that its Last-Modified says when it was made.
     """
 
     url: str
     path: str
     limit: int = 512 * 2**20
+    pointer: str | None = None
+    dated: bool = False
 
 
 class Source(Protocol):
@@ -106,13 +119,23 @@ class Source(Protocol):
     `max_age`: the seconds after which what was fetched is stale.
     """
 
-    name: str
-    title: str
-    os_ids: tuple[str, ...]
-    max_age: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def os_ids(self) -> tuple[str, ...]: ...
+
+    @property
+    def max_age(self) -> int: ...
 
     def feeds(self, releases: tuple[str, ...]) -> list[Feed]:
-        """The files to fetch for these releases (`debian:12`, …)."""
+        """The files to fetch for these releases (`debian:12`, …; those of other distributions are passed over).
+
+        Without any: the files that speak of all releases. Raises UpkeepError `releases_needed` where there are none.
+        """
         ...
 
     def parse(self, feed: Feed, file: Path) -> Iterator[Row]:
