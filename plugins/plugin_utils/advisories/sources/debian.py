@@ -100,7 +100,7 @@ def _deferred(urgency: str, state: Mapping[str, Any]) -> str | None:
 
 
 def _notices(file: Path) -> Iterator[Notice]:
-    """`[27 Jan 2026] DSA-6113-1 openssl - security update`, then indented `{CVE-… …}`, `[codename] - source version`."""
+    """`[27 Jan 2026] DSA-6113-1 openssl - security update`, then indented `{CVE-… …}`, `[codename] - source fixed`."""
     advisory, published = "", ""
     vulnerabilities: tuple[str, ...] = ()
     known = False

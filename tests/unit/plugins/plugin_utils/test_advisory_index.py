@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -34,7 +36,8 @@ def load(index, rows, source="debian"):
 
 def test_what_goes_in_comes_out(index):
     load(index, ROWS)
-    assert index.statements("debian:12", "openssl") == ROWS[:2]
+    dated = replace(ROWS[0], advisory="DSA-9-1", advisory_published="2026-01-02T00:00:00Z")
+    assert index.statements("debian:12", "openssl") == [dated, ROWS[1]]
     assert index.statements("debian:12", "openssl", "binary") == []
     assert index.notices("debian:12", "openssl") == [ROWS[3]]
     assert index.exploited(["CVE-2026-1", "CVE-2026-2"]) == {"CVE-2026-1": ROWS[4]}
