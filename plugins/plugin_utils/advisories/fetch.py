@@ -56,7 +56,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A feed's file. `is_new`: its bytes came with this request. `modified`: when the upstream says it was made."""
+    """A feed's file. `is_new`: it has other bytes than the time before.
+
+    modified: when the upstream says that it was made. heard: when the upstream last said that this is its file; in a
+    folder, when it came to lie there.
+    """
 
     feed: Feed
     file: Path
@@ -64,6 +68,7 @@ class Fetched:
     size: int
     is_new: bool
     modified: str | None
+    heard: str
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,9 @@ class Fetcher:
         about = _about(file, url)
         answer = self._attempts(source, url, lambda: self._request(source, feed, url, file, about))
         is_new = about is None or answer.sha256 != about.sha256
-        return Fetched(feed, file, answer.sha256, answer.size, is_new, _made(answer.last_modified))
+        return Fetched(
+            feed, file, answer.sha256, answer.size, is_new, _made(answer.last_modified), times.iso(times.now())
+        )
 
     def forget(self, feed: Feed) -> None:
         """Fetch this one whole the next time: it turned out to be damaged."""
@@ -323,7 +330,9 @@ def _from_folder(source: str, feed: Feed, file: Path) -> Fetched:
             source=source,
             file=str(file),
         )
-    return Fetched(feed, file, sha256, facts.st_size, True, times.from_timestamp(facts.st_mtime))
+    modified = times.from_timestamp(facts.st_mtime)
+    heard = min(max(facts.st_mtime, facts.st_ctime), time.time())  # a copy may keep the upstream's time
+    return Fetched(feed, file, sha256, facts.st_size, True, modified, times.from_timestamp(heard))
 
 
 def _about(file: Path, url: str) -> _About | None:

@@ -11,6 +11,7 @@ Notices that stand apart from their statements (DSA, DLA, USN) are joined to the
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -231,8 +232,7 @@ class Index:
         """One transaction in which all rows of a source are replaced; an exception leaves the old ones."""
         connection = self._connection
         connection.executescript(_BROUGHT)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             connection.execute("DELETE FROM brought")
             for table in _TABLES.values():
                 connection.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
@@ -246,15 +246,11 @@ class Index:
             connection.execute(
                 "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
                 (
-                    source, title, json.dumps(list(os_ids)), max_age, load.fetched_at or now, load.generated_at, now,
-                    load.rows, json.dumps(load.feeds),
+                    source, title, json.dumps(list(os_ids)), max_age, load.fetched_at or now, load.generated_at,
+                    load.checked_at or now, load.rows, json.dumps(load.feeds),
                 ),
             )  # fmt: skip
             self._next_generation()
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
 
     def failed(self, source: str, title: str, os_ids: Sequence[str], max_age: int, error: str) -> None:
         """Keep what is there of a source, and why the attempt to renew it failed."""
@@ -264,11 +260,62 @@ class Index:
             (source, title, json.dumps(list(os_ids)), max_age, error),
         )
 
-    def confirmed(self, source: str) -> None:
-        """The upstream says that what is there is current."""
+    def confirmed(self, source: str, heard: str | None = None) -> None:
+        """The upstream says (now, or when `heard`) that what is there is current."""
         self._connection.execute(
-            "UPDATE source SET checked_at = ?, error = NULL WHERE name = ?", (times.iso(times.now()), source)
+            "UPDATE source SET checked_at = ?, error = NULL WHERE name = ?", (heard or times.iso(times.now()), source)
         )
+
+    def copy_to(self, path: Path) -> None:
+        """Write the index as it is now to a new file, compact and without a journal."""
+        self._connection.execute("VACUUM INTO ?", (str(path),))
+
+    def is_whole(self) -> bool:
+        """Whether it has the tables of this version and nothing else, and SQLite finds no damage."""
+        try:
+            sound = self._connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+            return sound and self.tables() == expected_tables()
+        except sqlite3.DatabaseError:
+            return False
+
+    def tables(self) -> set[tuple[str, ...]]:
+        """What the file defines, by kind, name and text."""
+        query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        return set(self._connection.execute(query))
+
+    def adopt(self, path: Path, sources: Sequence[str]) -> None:
+        """Replace these sources by those of another index, in one transaction."""
+        connection = self._connection
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("ATTACH ? AS other", (str(path),))
+        try:
+            with self._transaction():
+                for source in sources:
+                    for table in _TABLES.values():
+                        connection.execute(f"DELETE FROM main.{table} WHERE source = ?", (source,))
+                        connection.execute(
+                            f"INSERT INTO main.{table} SELECT * FROM other.{table} WHERE source = ?", (source,)
+                        )
+                    connection.execute(
+                        "INSERT OR REPLACE INTO main.source SELECT * FROM other.source WHERE name = ?", (source,)
+                    )
+                connection.execute(
+                    "INSERT INTO main.known SELECT * FROM other.known WHERE true ON CONFLICT (vulnerability) "
+                    "DO UPDATE SET first_published = min(first_published, excluded.first_published)"
+                )
+                self._next_generation()
+        finally:
+            connection.execute("DETACH other")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
 
     def _each(self, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:
         left = iter(sorted(set(values)))
@@ -300,8 +347,30 @@ class Index:
             )
 
 
+@functools.lru_cache(maxsize=1)
+def expected_tables() -> set[tuple[str, ...]]:
+    """`Index.tables()` of an index of this version."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(_SCHEMA)
+        return Index(Path(), connection).tables()
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what SQLite says of a full disk, a lock or a read-only file into UpkeepError `index_unwritable`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UpkeepError(
+            "index_unwritable",
+            f"The advisory index {path} cannot be written ({error}): make room, make it writable for this user, "
+            "or wait until nobody else writes it. What was loaded before stays.",
+            path=str(path),
+        )
+
+
 class Load:
-    """Rows on their way into the index. Set `generated_at` and `fetched_at` where they are known."""
+    """Rows on their way into the index. Set `generated_at`, `fetched_at` and `checked_at` where they are not now."""
 
     def __init__(self, connection: sqlite3.Connection, source: str) -> None:
         self._connection = connection
@@ -309,6 +378,7 @@ class Load:
         self.rows = 0
         self.generated_at: str | None = None
         self.fetched_at: str | None = None
+        self.checked_at: str | None = None
         self.feeds: dict[str, Any] = {}
 
     def add(self, rows: Iterable[Row]) -> None:

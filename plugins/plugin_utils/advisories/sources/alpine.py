@@ -25,7 +25,7 @@ class _Alpine:
     name = "alpine"
     title = "Alpine secdb"
     os_ids = ("alpine",)
-    max_age = 3 * 86400
+    max_age = 7 * 86400
 
     def feeds(self, releases: tuple[str, ...]) -> list[Feed]:
         """Two files a release."""

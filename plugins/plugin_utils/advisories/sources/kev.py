@@ -21,7 +21,7 @@ class _Kev:
     name = "kev"
     title = "CISA known exploited vulnerabilities"
     os_ids: tuple[str, ...] = ()
-    max_age = 3 * 86400
+    max_age = 7 * 86400
 
     def feeds(self, releases: tuple[str, ...]) -> list[Feed]:
         """One file."""
