@@ -12,6 +12,8 @@ YES       ?=
 HOST      ?=
 SIGNERS   ?=
 KNOWN     ?=
+EXPORT    ?=
+IMPORT    ?=
 
 # Through the environment, so that blanks and quotes in them arrive as they are.
 export INVENTORY LIMIT PROJ
@@ -23,7 +25,7 @@ PLAY = ansible-playbook -i "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
 UPKEEP = .venv/bin/python -m upkeep
 
 .DEFAULT_GOAL := help
-.PHONY: help venv maintain backup-workflows restore restore-test proof-verify patch-level audit report status doctor test lint docs clean lab lab-down lab-reset molecule bench
+.PHONY: help venv maintain backup-workflows restore restore-test proof-verify patch-level audit advisories report status doctor test lint docs clean lab lab-down lab-reset molecule bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +57,11 @@ patch-level: venv ## collect the patch level alone; changes no package
 
 audit: venv ## collect the patch level, audit, write the audit documents
 	@$(PLAY) playbooks/audit.yml
+
+advisories: export EXPORT := $(EXPORT)
+advisories: export IMPORT := $(IMPORT)
+advisories: venv ## renew the index of security advisories; EXPORT=/path writes it into one file, IMPORT=file takes one in
+	@$(PLAY) playbooks/advisories.yml $${EXPORT:+-e "{\"advisories_export\": \"$$EXPORT\"}"} $${IMPORT:+-e "{\"advisories_import\": \"$$IMPORT\"}"}
 
 report: venv ## write report and documents anew from what is recorded
 	@$(PLAY) playbooks/report.yml

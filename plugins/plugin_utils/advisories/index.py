@@ -29,6 +29,7 @@ from .model import Edition, Exploited, Notice, Row, Score, Statement
 # Goes up with every change of a table. An index of another version is built anew, not converted.
 VERSION = 1
 FILE = "state/advisories.db"
+LOCK = "state/advisories.lock"  # held by who changes the index or its cache
 _WAIT = 30.0  # seconds for another process's transaction
 # No source is silent for so long: an edition older than this comes from a mirror or a copy that nobody renews.
 _SILENCE = timedelta(days=30)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
 # os-release ID -> how much of VERSION_ID the distribution's advisories go by, and its version ordering.
 _MAJOR = 1
 _MINOR = 2
@@ -36,6 +38,19 @@ def key(os_id: str | None, os_version: str | None) -> str | None:
     if len(numbers) < parts or not all(number.isdigit() for number in numbers):
         return None
     return f"{_SAME_AS.get(os_id, os_id)}:{'.'.join(numbers)}"
+
+
+def validated(text: str) -> str:
+    """`text` if it is a release's key. Raises UpkeepError `bad_release`."""
+    os_id, _colon, version = text.partition(":")
+    if key(os_id, version) != text:
+        known = ", ".join(sorted(set(_RELEASES) - set(_SAME_AS)))
+        raise UpkeepError(
+            "bad_release",
+            f"advisories_releases: {text!r} is none that advisories go by: give a distribution of {known} and its "
+            "version, such as debian:12, rhel:9, ubuntu:22.04 or alpine:3.22.",
+        )
+    return text
 
 
 def family(release: str) -> str:
