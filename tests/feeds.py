@@ -8,7 +8,10 @@ import gzip
 import io
 import json
 import tarfile
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
 
 
 class Server(ThreadingHTTPServer):
@@ -47,6 +50,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         """Silent."""
+
+
+@pytest.fixture
+def server():
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
 
 
 def state(status, **more):

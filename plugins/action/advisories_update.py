@@ -68,7 +68,11 @@ def _chosen(names: list[str], wanted: set[str]) -> list[Source]:
             "no patch level is recorded, so no distribution's advisories are fetched: run the playbook patch.yml "
             "first, or name advisories_sources"
         )
-    return registry.speaking_of({releases.of_os(each) for each in wanted})
+    chosen = registry.speaking_of({releases.of_os(each) for each in wanted})
+    unspoken = sorted(each for each in wanted if not any(releases.of_os(each) in source.os_ids for source in chosen))
+    if unspoken:
+        display.warning(f"no source speaks of {', '.join(unspoken)}: what is vulnerable there stays unknown")
+    return chosen
 
 
 def _would(path: Path, sources: list[Source], wanted: set[str], fetcher: Fetcher, max_age: int) -> dict[str, Any]:

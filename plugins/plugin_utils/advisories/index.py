@@ -315,7 +315,8 @@ class Index:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # on a full disk SQLite has rolled back by itself
+                self._connection.execute("ROLLBACK")
             raise
 
     def _each(self, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:

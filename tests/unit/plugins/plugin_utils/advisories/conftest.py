@@ -4,21 +4,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
-from tests.feeds import FILES, Server
+from tests.feeds import FILES, server
 
-
-@pytest.fixture
-def server():
-    running = Server()
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
+__all__ = ["server"]
 
 
 @pytest.fixture
