@@ -269,6 +269,15 @@ def test_a_source_by_name():
     assert caught.value.code == "no_such_source"
 
 
+@pytest.mark.parametrize("source", registry.SOURCES.values(), ids=lambda source: source.name)
+def test_the_docs_name_every_file_of_every_source(source):
+    text = (Path(__file__).resolve().parents[5] / "docs/advisories.md").read_text()
+    for feed in source.feeds(
+        ("debian:12", "ubuntu:22.04", "alpine:3.22", "rhel:9", "almalinux:9", "rocky:9", "sles:15.6")
+    ):
+        assert f"`{feed.path}`" in text and feed.url in text and f"`{source.name}`" in text
+
+
 @pytest.mark.parametrize(
     ("path", "slice_", "at_least"),
     [
