@@ -136,8 +136,6 @@ class Source(Protocol):
 
         Without any: the files that speak of all releases. Raises UpkeepError `releases_needed` where there are none.
         """
-        ...
 
     def parse(self, feed: Feed, file: Path) -> Iterator[Row]:
         """The rows of a fetched file, as a stream. Raises UpkeepError `feed_damaged` with the source and the place."""
-        ...

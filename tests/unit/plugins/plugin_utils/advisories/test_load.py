@@ -18,7 +18,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.index imp
 
 from tests.feeds import FILES, KEV, TRACKER
 
-RELEASES = {"debian:12", "ubuntu:22.04", "alpine:3.22"}
+RELEASES = frozenset({"debian:12", "ubuntu:22.04", "alpine:3.22"})
 NAMES = ("debian", "ubuntu", "alpine", "kev", "epss")
 
 
