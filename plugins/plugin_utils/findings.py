@@ -150,7 +150,10 @@ def _manager(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             "title": f"Package lists are stale, refreshed {metadata.get('refreshed_at') or 'never'}: more may be due",
             "evidence": [{"refreshed_at": metadata.get("refreshed_at"), "refresh_ok": metadata.get("refresh_ok")}],
         }
-    if repositories is not None and not any(entry.get("security") and entry.get("enabled") for entry in repositories):
+    # Some distributions keep security updates apart nowhere: there is no such repository to miss.
+    marked = metadata.get("tells_security") is not False
+    secured = any(entry.get("security") and entry.get("enabled") for entry in repositories or [])
+    if marked and repositories is not None and not secured:
         yield {
             "check_id": "no_security_repository",
             "subject": name,

@@ -51,7 +51,7 @@ def collect(options: Options) -> Collected:
         "counts": {
             "installed": len(state.installed),
             "pending": len(state.pending),
-            "security": sum(update.security for update in state.pending),
+            "security": sum(update.security for update in state.pending) if state.metadata.tells_security else None,
             "blocked": sum(update.blocked_by is not None for update in state.pending),
         },
         "not_seen": state.not_seen + unseen,

@@ -10,8 +10,8 @@ from typing import Iterable, Tuple
 from ._debversion import version_key
 from .model import Kernel, KernelPackage
 
-# 6.1.0-35-cloud-amd64, 6.8.0-60-generic, 6.12.48+deb13-amd64, 6.6.51+rpt-rpi-v8: number, then flavour.
-_RELEASE = re.compile(r"^(\d+(?:\.\d+)*(?:[+~][^-]*)?(?:-\d+)?(?:~[^-]*)?)(?:-(.*))?$")
+# 6.1.0-35-cloud-amd64, 6.8.0-60-generic, 6.12.48+deb13-amd64, 6.6.51+rpt-rpi-v8, 6.6.10-zen1-1-zen: number and flavour.
+_RELEASE = re.compile(r"^(\d+(?:\.\d+)*(?:[+~][^-]*)?(?:-(?:arch|zen|hardened)\d+-\d+|-\d+)?(?:~[^-]*)?)(?:-(.*))?$")
 # Debian writes its package's version into the build line: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.137-1 (2025-05-07)"
 _BUILD = re.compile(r"\bDebian (\S+)")
 

@@ -47,13 +47,18 @@ class Repository:
 
 @dataclass
 class Metadata:
-    """How far the lists of available packages can be trusted. `refresh_ok` is None where no refresh was tried."""
+    """How far the lists of available packages can be trusted. `refresh_ok` is None where no refresh was tried.
+
+    `tells_security`: whether the distribution's repositories say which updates are security updates; where they do not,
+    no `security` means anything.
+    """
 
     refreshed_at: Optional[str]
     refresh_ok: Optional[bool]
     stale: bool
     repositories: List[Repository]
     problems: List[str]
+    tells_security: bool = True
 
 
 @dataclass

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import UpkeepError
-from . import apt
+from . import apt, pacman
 from .host import os_release
 from .model import Options, PackageState
 
@@ -33,7 +33,7 @@ MANAGERS: Dict[str, Manager] = {
     "dnf": Manager(("dnf5", "dnf", "microdnf"), ("fedora", "rhel", "centos", "amzn")),
     "zypper": Manager(("zypper",), ("suse", "opensuse", "sles")),
     "apk": Manager(("apk",), ("alpine",)),
-    "pacman": Manager(("pacman",), ("arch",)),
+    "pacman": Manager(("pacman",), ("arch",), pacman.collect, pacman.inputs),
 }
 
 

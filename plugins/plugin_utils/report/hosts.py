@@ -85,7 +85,7 @@ def patch_section(seen: Seen, now: datetime) -> dict[str, Any]:
         "metadata_stale": metadata.get("stale"),
         "refreshed_at": metadata.get("refreshed_at"),
         "security_repository": None
-        if repositories is None
+        if repositories is None or metadata.get("tells_security") is False
         else any(each.get("security") and each.get("enabled") for each in repositories),
         "interrupted": health.get("interrupted"),
         "half_configured": health.get("half_configured"),

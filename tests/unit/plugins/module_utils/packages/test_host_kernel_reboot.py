@@ -83,6 +83,25 @@ def test_split_release(release, parts):
     assert kernel.split_release(release) == parts
 
 
+@pytest.mark.parametrize(
+    "release, parts",
+    [
+        ("6.6.10-arch1-1", ("6.6.10-arch1-1", "")),
+        ("6.6.10-zen1-1-zen", ("6.6.10-zen1-1", "zen")),
+        ("6.1.70-1-lts", ("6.1.70-1", "lts")),
+        ("6.6.58-0-virt", ("6.6.58-0", "virt")),
+    ],
+)
+def test_split_release_of_arch_and_alpine(release, parts):
+    assert kernel.split_release(release) == parts
+
+
+def test_arch_kernels_of_one_flavour():
+    installed = packages("6.6.10-arch2-1", "6.1.70-1-lts", "6.6.12-zen1-1-zen")
+    assert kernel.judge("6.6.10-arch1-1", "#1 SMP", installed, False).reboot_needed is True
+    assert kernel.judge("6.6.10-arch2-1", "#1 SMP", installed, False).reboot_needed is False
+
+
 DEBIAN = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.137-1 (2025-05-07)"
 
 
