@@ -18,7 +18,7 @@ description:
     damaged or locked.
   - Changes no package. The package lists are refreshed only where O(refresh) asks for it.
   - What could not be seen is said in RV(data.not_seen), and is V(null) rather than empty.
-  - Reads apt so far. On other package managers it fails with C(error_code) V(manager_unsupported).
+  - Reads apt, apk and pacman. On other package managers it fails with C(error_code) V(manager_unsupported).
 attributes:
   check_mode:
     support: full

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import UpkeepError
-from . import apt, pacman
+from . import apk, apt, pacman
 from .host import os_release
 from .model import Options, PackageState
 
@@ -32,7 +32,7 @@ MANAGERS: Dict[str, Manager] = {
     "apt": Manager(("apt-get",), ("debian", "ubuntu"), apt.collect),
     "dnf": Manager(("dnf5", "dnf", "microdnf"), ("fedora", "rhel", "centos", "amzn")),
     "zypper": Manager(("zypper",), ("suse", "opensuse", "sles")),
-    "apk": Manager(("apk",), ("alpine",)),
+    "apk": Manager(("apk",), ("alpine",), apk.collect, apk.inputs),
     "pacman": Manager(("pacman",), ("arch",), pacman.collect, pacman.inputs),
 }
 

@@ -40,7 +40,7 @@ def test_no_manager(wanted, code):
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("name", ["dnf", "zypper", "apk"])
+@pytest.mark.parametrize("name", ["dnf", "zypper"])
 def test_managers_that_cannot_be_read_yet(name):
     with pytest.raises(UpkeepError) as caught:
         collect.collect(Options(manager=name))
