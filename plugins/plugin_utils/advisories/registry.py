@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from .model import Source
-from .sources import alpine, debian, epss, kev, ubuntu
+from .sources import alma, alpine, debian, epss, kev, redhat, rocky, suse, ubuntu
 
 SOURCES: Mapping[str, Source] = {
     source.name: source
@@ -17,6 +17,10 @@ SOURCES: Mapping[str, Source] = {
         debian.SOURCE,
         ubuntu.SOURCE,
         alpine.SOURCE,
+        redhat.SOURCE,
+        alma.SOURCE,
+        rocky.SOURCE,
+        suse.SOURCE,
         kev.SOURCE,
         epss.SOURCE,
     )

@@ -24,6 +24,16 @@ def compare(family: str, a: str, b: str) -> int:
     return int(first > second) - int(first < second)
 
 
+def newer(family: str, a: str, b: str) -> bool:
+    """Whether `a` is newer than `b`; False where one of them is no version: a feed's one odd entry decides nothing."""
+    try:
+        return compare(family, a, b) > 0
+    except UpkeepError as error:
+        if error.code != "version_unreadable":
+            raise
+        return False
+
+
 @lru_cache(maxsize=2**16)
 def key(family: str, version: str) -> Any:
     """An object that sorts as `version` does among those of its family: dpkg, rpm, apk or alpm.

@@ -21,8 +21,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 # All that reading a file in another form than the expected one can raise.
 _DAMAGE = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, EOFError, OSError, lzma.LZMAError,
-    zlib.error, tarfile.TarError,
+    ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, EOFError, OSError, OverflowError,
+    lzma.LZMAError, zlib.error, tarfile.TarError,
 )  # fmt: skip
 _LONGEST = 256 * 2**20  # characters of one member of a streamed object
 _BLOCK = 2**20

@@ -75,6 +75,13 @@ def test_unreadable(family, version):
     assert error.value.code == "version_unreadable"
 
 
+def test_newer():
+    assert versions.newer("rpm", "1.0-2", "1.0-1") and not versions.newer("rpm", "1.0-1", "1.0-1")
+    assert not versions.newer("rpm", "x:1-1", "1.0-1") and not versions.newer("rpm", "1.0-1", "no version")
+    with pytest.raises(UpkeepError, match="No version ordering"):
+        versions.newer("gentoo", "1", "2")
+
+
 def test_unknown_family():
     with pytest.raises(UpkeepError, match="dpkg, rpm, apk, alpm") as error:
         versions.key("gentoo", "1")
