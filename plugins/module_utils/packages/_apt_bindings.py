@@ -8,7 +8,7 @@ import re
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from ..errors import UpkeepError
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room
+from ._apt_view import CONFIGURATION, Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room
 from ._deb822 import paragraph
 
 try:
@@ -50,6 +50,10 @@ class Bindings:
             pkgcache=config.find_file("Dir::Cache::pkgcache"),
             native=self._native,
             allow_insecure=config.find_b("Acquire::AllowInsecureRepositories"),
+            configuration=tuple(
+                (config.find_dir if name.endswith("parts") else config.find_file)(f"Dir::Etc::{name}")
+                for name in CONFIGURATION
+            ),
         )
 
     def plan(self, full: bool) -> Plan:

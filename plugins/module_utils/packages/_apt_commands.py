@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room, native_key
+from ._apt_view import CONFIGURATION, Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room, native_key
 from ._deb822 import paragraphs
 from ._run import Finished, run
 
@@ -21,12 +21,12 @@ _SETTINGS = {
     "state": "Dir::State/d",
     "extended_states": "Dir::State::extended_states/f",
     "archives": "Dir::Cache::archives/d",
-    "sourcelist": "Dir::Etc::sourcelist/f",
-    "sourceparts": "Dir::Etc::sourceparts/d",
     "pkgcache": "Dir::Cache::pkgcache/f",
+    **{f"etc_{name}": f"Dir::Etc::{name}/{'d' if name.endswith('parts') else 'f'}" for name in CONFIGURATION},
     "native": "APT::Architecture",
     "allow_insecure": "Acquire::AllowInsecureRepositories/b",
 }
+_TEXTS = ("status", "lists", "state", "extended_states", "archives", "pkgcache", "native")
 _INST = re.compile(r"^Inst (\S+)(?: \[([^\]\s]+)\])? \((\S+).*? ?\[([^\]\s]+)\]\)")
 _REMV = re.compile(r"^(?:Remv|Purg) (\S+)(?: \[([^\]\s]+)\])?")
 _UNMET = ("unmet dependencies", "needs to be reinstalled")
@@ -52,8 +52,15 @@ class Commands:
         missing = [name for name in ("status", "lists", "native") if not values.get(name)]
         if missing:
             raise failed(f"apt-config does not say {_SETTINGS[missing[0]]}")
-        texts = {name: values.get(name, "") for name in _SETTINGS if name != "allow_insecure"}
-        return Paths(allow_insecure=values.get("allow_insecure") == "true", **texts)
+        configuration = {name: values.get(f"etc_{name}", "") for name in CONFIGURATION}
+        texts = {name: values.get(name, "") for name in _TEXTS}
+        return Paths(
+            sourcelist=configuration["sourcelist"],
+            sourceparts=configuration["sourceparts"],
+            allow_insecure=values.get("allow_insecure") == "true",
+            configuration=tuple(configuration.values()),
+            **texts,
+        )
 
     def plan(self, full: bool) -> Plan:
         verb = "dist-upgrade" if full else "upgrade"

@@ -10,13 +10,19 @@ from typing import Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from ..errors import UpkeepError
 
+CONFIGURATION = ("main", "parts", "preferences", "preferencesparts", "sourcelist", "sourceparts")
+"""The settings below Dir::Etc; the names that end in `parts` are folders."""
+
 Key = Tuple[str, str]
 """(name, architecture); packages of architecture `all` go under the native one, as apt keeps them."""
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Where apt's own configuration says that things are (APT_CONFIG and Dir:: are apt's business, not ours)."""
+    """Where apt's own configuration says that things are (APT_CONFIG and Dir:: are apt's business, not ours).
+
+    `configuration`: every file and folder of it that is there to be read.
+    """
 
     status: str
     lists: str
@@ -28,6 +34,7 @@ class Paths:
     pkgcache: str
     native: str
     allow_insecure: bool
+    configuration: Tuple[str, ...] = ()
 
 
 # What apt's caches of a release with every suite take, several times over.
