@@ -16,6 +16,8 @@ try:
 except ImportError:
     apt_pkg = None
 
+_PLACES = ("Dir::State::lists", "Dir::Cache::pkgcache", "Dir::Cache::srcpkgcache")
+
 
 def available() -> bool:
     """Whether this interpreter has python-apt (Debian's belongs to the system's interpreter alone)."""
@@ -36,8 +38,18 @@ class Bindings:
         self.apt_version = apt_pkg.VERSION
         self._opened: Any = None
         self._planned = False
+        self._paths = self._read_paths()
+        self._places = tuple(apt_pkg.config.find(name) for name in _PLACES)
 
     def paths(self) -> Paths:
+        return self._paths
+
+    def use(self, excerpt: Optional[Tuple[str, str]]) -> None:
+        self._opened, self._planned = None, False
+        for name, value in zip(_PLACES, (*excerpt, "") if excerpt else self._places):
+            apt_pkg.config.set(name, value)
+
+    def _read_paths(self) -> Paths:
         config = apt_pkg.config
         return Paths(
             status=config.find_file("Dir::State::status"),
@@ -54,6 +66,8 @@ class Bindings:
                 (config.find_dir if name.endswith("parts") else config.find_file)(f"Dir::Etc::{name}")
                 for name in CONFIGURATION
             ),
+            solver=config.find("APT::Solver"),
+            suggests=config.find_b("APT::Install-Suggests"),
         )
 
     def plan(self, full: bool) -> Plan:
@@ -80,7 +94,8 @@ class Bindings:
         # A hundred thousand names that nobody installed: asked only if the count says that some would come new.
         if depcache.inst_count > len(plan.install):
             for package in others:
-                if depcache.marked_install(package):
+                # apt-get drops what came along for something that was then kept back; the library leaves that to it.
+                if depcache.marked_install(package) and not depcache.is_garbage(package):
                     plan.install[_key(package)] = _step(depcache, package, None)
         return plan
 

@@ -6,17 +6,17 @@ the files that this one calls, so that the answer is the same."""
 from __future__ import annotations
 
 import os
-from typing import List
+from typing import List, Tuple
 
 from .. import times
 from ..errors import UpkeepError
-from . import _apt_bindings, _apt_freshness, _apt_pending, _dpkg
+from . import _apt_bindings, _apt_excerpt, _apt_freshness, _apt_pending, _dpkg
 from ._apt_bindings import Bindings
 from ._apt_commands import Commands
 from ._apt_repositories import Repositories
 from ._apt_view import AptView, Paths
 from ._debdeps import Unit, World, unmet
-from .model import Health, Options, PackageState
+from .model import Health, Options, PackageState, Pending, Removal
 
 # Whether this machine is in an update's phase depends on it.
 _MACHINE_ID = ("/etc/machine-id", "/var/lib/dbus/machine-id")
@@ -73,7 +73,7 @@ def _collect(view: AptView, options: Options) -> PackageState:
     metadata = _apt_freshness.judge(paths, repositories, options.max_age, times.now(), refreshed)
     metadata.problems += notes
     packages = _dpkg.read_status(paths.status)
-    pending, removals, refused = _apt_pending.collect(view, packages, repositories, paths.native)
+    pending, removals, refused = _changes(view, paths, packages, repositories, keep=not options.check_mode)
     installed = _dpkg.installed_list(packages, _dpkg.read_auto(paths.extended_states), paths.native)
     return PackageState(
         metadata=metadata,
@@ -91,6 +91,25 @@ def _collect(view: AptView, options: Options) -> PackageState:
         changed=refreshed is not None and refreshed.changed,
         locks=_locks(paths),
     )
+
+
+def _changes(
+    view: AptView, paths: Paths, packages: List[_dpkg.DpkgPackage], repositories: Repositories, keep: bool
+) -> Tuple[List[Pending], List[Removal], bool]:
+    """See `_apt_pending.collect`. Asked of an excerpt of the lists, which takes apt a tenth of the time.
+
+    Where packages are in each other's way, apt weighs them, and what weighs the same it takes in an order that follows
+    from all that there is: then the whole lists have the word.
+    """
+    with _apt_excerpt.excerpt(paths, view.apt_version, packages, keep) as lists:
+        if lists:
+            view.use(lists)
+            found = _apt_pending.collect(view, packages, repositories, paths.native)
+            view.use(None)
+            pending, removals, refused = found
+            if not (removals or refused or any(update.blocked_by == "kept_back" for update in pending)):
+                return found
+    return _apt_pending.collect(view, packages, repositories, paths.native)
 
 
 def _refresh(paths: Paths, options: Options) -> tuple:

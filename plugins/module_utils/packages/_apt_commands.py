@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import tempfile
-from typing import Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ._apt_view import CONFIGURATION, Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room, native_key
 from ._deb822 import paragraphs
@@ -25,8 +25,10 @@ _SETTINGS = {
     **{f"etc_{name}": f"Dir::Etc::{name}/{'d' if name.endswith('parts') else 'f'}" for name in CONFIGURATION},
     "native": "APT::Architecture",
     "allow_insecure": "Acquire::AllowInsecureRepositories/b",
+    "solver": "APT::Solver",
+    "suggests": "APT::Install-Suggests/b",
 }
-_TEXTS = ("status", "lists", "state", "extended_states", "archives", "pkgcache", "native")
+_TEXTS = ("status", "lists", "state", "extended_states", "archives", "pkgcache", "native", "solver")
 _INST = re.compile(r"^Inst (\S+)(?: \[([^\]\s]+)\])? \((\S+).*? ?\[([^\]\s]+)\]\)")
 _REMV = re.compile(r"^(?:Remv|Purg) (\S+)(?: \[([^\]\s]+)\])?")
 _UNMET = ("unmet dependencies", "needs to be reinstalled")
@@ -46,6 +48,7 @@ class Commands:
         first_line = _apt(["apt-get", "--version"]).stdout.split()
         self.apt_version = first_line[1] if len(first_line) > 1 else ""
         self._cache_folder: Optional[str] = None
+        self._used: Optional[List[str]] = None
 
     def paths(self) -> Paths:
         values = self._settings
@@ -59,8 +62,16 @@ class Commands:
             sourceparts=configuration["sourceparts"],
             allow_insecure=values.get("allow_insecure") == "true",
             configuration=tuple(configuration.values()),
+            suggests=values.get("suggests") == "true",
             **texts,
         )
+
+    def use(self, excerpt: Optional[Tuple[str, str]]) -> None:
+        self._used = None
+        if excerpt:
+            lists, pkgcache = excerpt
+            settings = {"Dir::State::lists": lists, "Dir::Cache::pkgcache": pkgcache, "Dir::Cache::srcpkgcache": ""}
+            self._used = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
     def plan(self, full: bool) -> Plan:
         verb = "dist-upgrade" if full else "upgrade"
@@ -94,6 +105,8 @@ class Commands:
 
     def _options(self) -> list[str]:
         """A cache of our own where apt keeps none (container images) or has no room: each would build one anew."""
+        if self._used is not None:
+            return self._used
         path = self._settings.get("pkgcache", "")
         if path and os.path.isfile(path) and has_cache_room(path):
             return []

@@ -21,7 +21,8 @@ Key = Tuple[str, str]
 class Paths:
     """Where apt's own configuration says that things are (APT_CONFIG and Dir:: are apt's business, not ours).
 
-    `configuration`: every file and folder of it that is there to be read.
+    `configuration`: every file and folder of it that is there to be read. `solver`: who plans, where that is not apt's
+    classic one. `suggests`: whether suggested packages are installed, too.
     """
 
     status: str
@@ -35,6 +36,8 @@ class Paths:
     native: str
     allow_insecure: bool
     configuration: Tuple[str, ...] = ()
+    solver: str = ""
+    suggests: bool = False
 
 
 # What apt's caches of a release with every suite take, several times over.
@@ -101,6 +104,12 @@ class AptView(Protocol):
 
     def paths(self) -> Paths:
         """Apt's directories and the few settings that matter here."""
+
+    def use(self, excerpt: Optional[Tuple[str, str]]) -> None:
+        """From now on, look into the lists in a folder and keep the package cache at a path; None: apt's own again.
+
+        `paths` names apt's own all along.
+        """
 
     def plan(self, full: bool) -> Plan:
         """What `apt-get dist-upgrade` (full) or `apt-get upgrade` would do."""

@@ -18,7 +18,7 @@ from ._deb822 import paragraphs, source_of
 from ._files import read_text, text_or_none
 from .model import Installed, KernelPackage
 
-DEPENDENCY_FIELDS = ("depends", "pre-depends", "conflicts", "breaks", "provides", "multi-arch")
+DEPENDENCY_FIELDS = ("depends", "pre-depends", "recommends", "conflicts", "breaks", "provides", "multi-arch")
 _WANTED = ("package", "status", "architecture", "version", "source", *DEPENDENCY_FIELDS)
 _FIELD = re.compile(rf"^({'|'.join(_WANTED)}):[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
 _GONE = ("not-installed", "config-files")
