@@ -68,6 +68,7 @@ class Bindings:
             ),
             solver=config.find("APT::Solver"),
             suggests=config.find_b("APT::Install-Suggests"),
+            default_release=config.find("APT::Default-Release"),
         )
 
     def plan(self, full: bool) -> Plan:

@@ -104,12 +104,12 @@ def _changes(
     with _apt_excerpt.excerpt(paths, view.apt_version, packages, keep) as lists:
         if lists:
             view.use(lists)
-            found = _apt_pending.collect(view, packages, repositories, paths.native)
+            found = _apt_pending.collect(view, packages, repositories, paths)
             view.use(None)
             pending, removals, refused = found
             if not (removals or refused or any(update.blocked_by == "kept_back" for update in pending)):
                 return found
-    return _apt_pending.collect(view, packages, repositories, paths.native)
+    return _apt_pending.collect(view, packages, repositories, paths)
 
 
 def _refresh(paths: Paths, options: Options) -> tuple:

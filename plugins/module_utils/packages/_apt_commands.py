@@ -26,9 +26,10 @@ _SETTINGS = {
     "native": "APT::Architecture",
     "allow_insecure": "Acquire::AllowInsecureRepositories/b",
     "solver": "APT::Solver",
+    "default_release": "APT::Default-Release",
     "suggests": "APT::Install-Suggests/b",
 }
-_TEXTS = ("status", "lists", "state", "extended_states", "archives", "pkgcache", "native", "solver")
+_TEXTS = ("status", "lists", "state", "extended_states", "archives", "pkgcache", "native", "solver", "default_release")
 _INST = re.compile(r"^Inst (\S+)(?: \[([^\]\s]+)\])? \((\S+).*? ?\[([^\]\s]+)\]\)")
 _REMV = re.compile(r"^(?:Remv|Purg) (\S+)(?: \[([^\]\s]+)\])?")
 _UNMET = ("unmet dependencies", "needs to be reinstalled")

@@ -38,6 +38,7 @@ class Paths:
     configuration: Tuple[str, ...] = ()
     solver: str = ""
     suggests: bool = False
+    default_release: str = ""
 
 
 # What apt's caches of a release with every suite take, several times over.
