@@ -35,7 +35,7 @@ class Bindings:
             self._native = apt_pkg.config.find("APT::Architecture")
         except Exception as error:
             raise _broken(error)
-        self.apt_version = apt_pkg.VERSION
+        self.apt_version: str = apt_pkg.VERSION
         self._opened: Any = None
         self._planned = False
         self._paths = self._read_paths()

@@ -46,10 +46,16 @@ class Commands:
         arguments = [word for name, key in _SETTINGS.items() for word in (name.upper(), key)]
         self._settings = parse_settings(_apt(["apt-config", "shell", *arguments]).stdout)
         self._native = self._settings.get("native", "")
-        first_line = _apt(["apt-get", "--version"]).stdout.split()
-        self.apt_version = first_line[1] if len(first_line) > 1 else ""
+        self._version: Optional[str] = None
         self._cache_folder: Optional[str] = None
         self._used: Optional[List[str]] = None
+
+    @property
+    def apt_version(self) -> str:
+        if self._version is None:
+            first_line = _apt(["apt-get", "--version"]).stdout.split()
+            self._version = first_line[1] if len(first_line) > 1 else ""
+        return self._version
 
     def paths(self) -> Paths:
         values = self._settings

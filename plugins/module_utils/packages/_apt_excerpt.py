@@ -110,7 +110,9 @@ def _take_kept() -> Optional[Tuple[str, int]]:
 def _ensure(folder: str, paths: Paths, installed: Set[bytes]) -> Tuple[str, str]:
     lists, note = os.path.join(folder, "lists"), os.path.join(folder, "known.json")
     made = os.path.join(lists, ""), os.path.join(folder, "pkgcache.bin")
-    asked = [VERSION, paths.lists, fingerprint([paths.lists])]
+    # The lists alone: a refresh that brought nothing new leaves its marks beside them.
+    wanted = [name for name in os.listdir(paths.lists) if _INDEX.match(name) or _RELEASE.search(name)]
+    asked = [VERSION, paths.lists, fingerprint(os.path.join(paths.lists, name) for name in wanted)]
     known = _read(note)
     intact = known is not None and known["asked"] == asked and known["lists"] == fingerprint([lists])
     if known and intact and installed <= {name.encode() for name in known["names"]}:

@@ -101,7 +101,10 @@ class AptView(Protocol):
     """How to ask apt. Its two implementations are the bindings and the commands."""
 
     collector: str
-    apt_version: str
+
+    @property
+    def apt_version(self) -> str:
+        """As `apt-get --version` says it."""
 
     def paths(self) -> Paths:
         """Apt's directories and the few settings that matter here."""

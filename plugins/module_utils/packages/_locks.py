@@ -7,8 +7,9 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from pathlib import Path
 from typing import Iterable, Optional
+
+from ._files import read_bytes
 
 # struct flock of Linux with 64-bit offsets: l_type, l_whence, l_start, l_len, l_pid, padded to its alignment.
 _FLOCK = "hhqqi0q"
@@ -47,9 +48,9 @@ def locked_by(paths: Iterable[str]) -> tuple[Optional[str], list[str]]:
 def command_name(pid: int) -> str:
     """The program of a process, without its arguments (they may hold secrets); `?` when it cannot be seen."""
     try:
-        first = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+        first = read_bytes(f"/proc/{pid}/cmdline").split(b"\0")[0]
         if not first:
-            first = Path(f"/proc/{pid}/comm").read_bytes().strip()
+            first = read_bytes(f"/proc/{pid}/comm").strip()
     except OSError:
         return "?"
     # Some daemons rewrite their argv into a title with spaces: "nginx: master process".

@@ -140,6 +140,8 @@ def test_it_serves_again_until_something_changes(place, tmp_path, monkeypatch, c
     kept = tmp_path / "state" / "patch_level" / "apt-lists"
     first = cut(place)
     assert cut(place) == first and cut(place, ["lib"]) == first and len(made) == 1
+    (tmp_path / "lists" / "partial" / "x").write_text("")
+    assert cut(place) == first and len(made) == 1
     assert {path.stat().st_mode & 0o077 for path in (kept, kept / "known.json")} == {0}
     CHANGES[change](tmp_path / "lists", kept)
     assert cut(place)[1] == first[1] and len(made) == 2
