@@ -18,11 +18,13 @@ description:
     damaged or locked.
   - Changes no package. The package lists are refreshed only where O(refresh) asks for it.
   - What could not be seen is said in RV(data.not_seen), and is V(null) rather than empty.
+  - Remembers the package manager's answer below C(/var/lib/upkeep), and gives it again as long as none of the files
+    that decide it has changed. Services, locks, free space and the running kernel are looked at each time.
   - Reads apt, apk and pacman. On other package managers it fails with C(error_code) V(manager_unsupported).
 attributes:
   check_mode:
     support: full
-    description: Never refreshes the package lists in check mode, whatever O(refresh) says.
+    description: Never refreshes the package lists in check mode, whatever O(refresh) says, and remembers nothing.
   diff_mode:
     support: none
     description: Shows no differences.
@@ -102,6 +104,13 @@ data:
       type: str
       returned: success
       sample: bindings
+    unchanged_since:
+      description:
+        - When the package manager was last asked, where nothing that decides its answer has changed since.
+        - V(null) if it was asked just now.
+      type: str
+      returned: success
+      sample: "2026-11-23T08:34:03Z"
     tool:
       description: The versions of this collection, Python and the package manager.
       type: dict
@@ -130,7 +139,9 @@ data:
       elements: dict
       returned: success
     kernel:
-      description: The running kernel and the newest installed one of its flavour.
+      description:
+        - The running kernel, the newest installed one of its flavour, and the package version and source package of the
+          running one (V(null) in a container and where they cannot be told).
       type: dict
       returned: success
     reboot:
@@ -148,7 +159,9 @@ data:
       elements: dict
       returned: success
     health:
-      description: What would stop an upgrade, such as an interrupted dpkg, broken packages, locks, a full /boot.
+      description:
+        - What would stop an upgrade, such as an interrupted dpkg, broken packages, locks, a full C(/boot).
+        - C(boot_full) says whether a kernel as large as the largest one there (C(boot_needed_bytes)) would not fit.
       type: dict
       returned: success
     counts:

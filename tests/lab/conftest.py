@@ -85,11 +85,12 @@ def lab(running_lab: Lab) -> Iterator[Lab]:
 
 @pytest.fixture
 def maintain(clone: Clone, tmp_path: Path) -> Callable[..., Ran]:
-    """The main job on the lab, from a clone with evidence of its own; `host_vars` come on top of the inventory's."""
+    """The main job (or another playbook) on the lab, from a clone with evidence of its own; `host_vars` come on top of
+    the inventory's."""
 
-    def run(host_vars: dict[str, dict] | None = None, **extravars: Any) -> Ran:
+    def run(host_vars: dict[str, dict] | None = None, playbook: str = "maintain.yml", **extravars: Any) -> Ran:
         more = tmp_path / "more.json"
         more.write_text(json.dumps({"all": {"hosts": host_vars or {name.name: {} for name in HOSTS}}}))
-        return clone.run(inventory=INVENTORY, cmdline=f"-i {more}", **extravars)
+        return clone.run(playbook, inventory=INVENTORY, cmdline=f"-i {more}", **extravars)
 
     return run

@@ -11,12 +11,14 @@ import json
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import jsonschema
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.packages import _apk_repositories, apk, collect, registry
+from ansible_collections.proven.upkeep.plugins.module_utils.packages._locks import locked_by
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options
 
 from tests.managers.alpine import Alpine
@@ -27,7 +29,8 @@ SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs/schemas/patch_l
 
 
 @pytest.fixture(name="alpine")
-def _alpine(tmp_path):
+def _alpine(tmp_path, monkeypatch):
+    monkeypatch.setenv("UPKEEP_STATE_DIR", str(tmp_path / "state"))
     return Alpine(tmp_path)
 
 
@@ -171,7 +174,18 @@ def test_refresh(alpine, served):
     assert not see(alpine, refresh="always").changed
     assert see(alpine, refresh="always", check_mode=True).metadata.refresh_ok is None
     named = apk.inputs(Options(root=str(alpine.root)))
-    assert _apk_repositories.index_file(str(alpine.root), apk._sources(str(alpine.root))[0]) in named
+    assert _apk_repositories.index_file(str(alpine.root), _apk_repositories.sources(str(alpine.root))[0]) in named
+
+
+def test_nothing_is_fetched_unasked(alpine, served):
+    alpine.offer("main", alpine.package("tool", "1-r0"))
+    alpine.repositories.write_text(f"{served}/main\n")
+    see(alpine, refresh="always")
+    alpine.add("tool")
+    alpine.offer("main", alpine.package("tool", "2-r0"))
+    root = str(alpine.root)
+    os.utime(_apk_repositories.index_file(root, _apk_repositories.sources(root)[0]), (1, 1))
+    assert see(alpine).pending == []
 
 
 def test_repository_that_fails(alpine, served):
@@ -193,7 +207,7 @@ def test_stale(alpine, served):
     alpine.repositories.write_text(f"{served}/main\n")
     see(alpine, refresh="always")
     root, later = str(alpine.root), times.parse("2099-01-01T00:00:00Z")
-    judged = _apk_repositories.judge(root, apk._sources(root), 86400, later, None)
+    judged = _apk_repositories.judge(root, _apk_repositories.sources(root), 86400, later, None)
     assert judged.stale and "last refreshed" in judged.problems[0]
 
 
@@ -201,10 +215,10 @@ def test_lock_and_broken(alpine):
     alpine.offer("main", alpine.package("tool", "1-r0"))
     alpine.add("tool")
     database = alpine.root / "lib/apk/db"
-    assert see(alpine).health.locked_by is None
+    assert locked_by(see(alpine).locks) == (None, [])
     with (database / "lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        assert see(alpine).health.locked_by.startswith(f"{os.getpid()} ")
+        assert locked_by(see(alpine).locks)[0].startswith(f"{os.getpid()} ")
     installed = database / "installed"
     installed.write_text(installed.read_text().replace("V:1-r0\n", "V:1-r0\nf:fs\n"))
     (database / "installed.new").touch()
@@ -221,3 +235,27 @@ def test_the_document(alpine, monkeypatch):
     document = collect.collect(Options(manager="apk", root=str(alpine.root), scan_services=False)).document
     jsonschema.validate(document, SCHEMA)
     assert (document["counts"]["pending"], document["counts"]["security"]) == (1, None)
+
+
+CHANGES = {
+    "the world": lambda alpine: alpine.world.write_text("tool=1-r0\n"),
+    "the database": lambda alpine: alpine.add("other"),
+    "a repository's index": lambda alpine: alpine.offer("main", alpine.package("tool", "3-r0")),
+    "the repositories": lambda alpine: alpine.offer("more", alpine.package("tool", "4-r0")),
+}
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_an_unchanged_host_is_remembered_and_a_change_noticed(alpine, monkeypatch, change):
+    alpine.offer("main", alpine.package("tool", "1-r0"), alpine.package("other", "1-r0"))
+    alpine.add("tool")
+    alpine.offer("main", alpine.package("tool", "2-r0"), alpine.package("other", "1-r0"))
+    monkeypatch.setattr(registry, "detect", lambda wanted: wanted)
+    options = Options(manager="apk", root=str(alpine.root), scan_services=False)
+    time.sleep(0.2)  # what is younger than the clock's tick is not remembered
+    first = collect.collect(options).document
+    again = collect.collect(options).document
+    assert (first["unchanged_since"], again["unchanged_since"] is None) == (None, False)
+    assert again["pending"] == first["pending"]
+    CHANGES[change](alpine)
+    assert collect.collect(options).document["unchanged_since"] is None

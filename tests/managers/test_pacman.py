@@ -9,13 +9,20 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.module_utils.packages import _alpm_freshness, collect, pacman, registry
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import (
+    _alpm_config,
+    _alpm_freshness,
+    collect,
+    pacman,
+    registry,
+)
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options
 
 from tests.managers.alpm import Alpm
@@ -241,7 +248,7 @@ def test_repository_that_fails(alpm):
 
 def test_stale(alpm):
     alpm.offer("core", alpm.package("tool", "1-1"))
-    config = pacman.load(str(alpm.root))
+    config = _alpm_config.load(str(alpm.root))
     never = _alpm_freshness.judge(config, 60, times.now(), None)[1]
     assert never.stale and never.refreshed_at is None and "never fetched" in never.problems[0]
     alpm.refresh()
@@ -269,7 +276,7 @@ def test_waits_for_another_refresh_but_not_for_ever(alpm):
 
     alpm.offer("core", alpm.package("tool", "1-1"))
     see(alpm, refresh="always")
-    config = pacman.load(str(alpm.root))
+    config = _alpm_config.load(str(alpm.root))
     with (Path(_alpm_freshness.own_folder(config.dbpath)) / "refresh.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         refresh = _alpm_freshness.refresh(config, lock_wait=0)
@@ -351,4 +358,33 @@ def test_inputs_are_there(alpm):
     see(alpm, refresh="always")
     named = pacman.inputs(Options(root=str(alpm.root)))
     assert str(alpm.root / "var/lib/pacman/local") in named and str(alpm.conf) in named
-    assert Path(_alpm_freshness.own_folder(pacman.load(str(alpm.root)).dbpath)) in map(Path, named)
+    assert Path(_alpm_freshness.own_folder(_alpm_config.load(str(alpm.root)).dbpath)) in map(Path, named)
+
+
+CHANGES = {
+    "the configuration": lambda alpm: alpm.configure("IgnorePkg = tool"),
+    "the database": lambda alpm: alpm.install(alpm.package("other", "1-1")),
+    "a reason": lambda alpm: alpm.pacman("-D", "--asdeps", "tool"),
+    "the lists": lambda alpm: (alpm.offer("core", alpm.package("tool", "3-1")), alpm.refresh()),
+    "the copy of the lists": lambda alpm: see(alpm, refresh="always"),
+    "a lock": lambda alpm: (alpm.root / "var/lib/pacman/db.lck").touch(),
+}
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_an_unchanged_host_is_remembered_and_a_change_noticed(alpm, monkeypatch, change):
+    alpm.install(alpm.package("tool", "1-1"))
+    alpm.offer("core", alpm.package("tool", "2-1"))
+    alpm.refresh()
+    monkeypatch.setattr(registry, "detect", lambda wanted: wanted)
+    options = Options(manager="pacman", root=str(alpm.root), scan_services=False)
+    time.sleep(0.2)  # what is younger than the clock's tick is not remembered
+    first = collect.collect(options).document
+    again = collect.collect(options).document
+    assert (first["unchanged_since"], again["unchanged_since"] is None) == (None, False)
+    assert again["pending"] == first["pending"]
+    CHANGES[change](alpm)
+    assert collect.collect(options).document["unchanged_since"] is None
+    # A lock may be left without any file changing: while there is one, nothing is remembered.
+    if change == "a lock":
+        assert collect.collect(options).document["unchanged_since"] is None

@@ -127,7 +127,7 @@ def kernels(root: str, packages: Dict[str, Package]) -> List[KernelPackage]:
         release = line_or_none(os.path.join(folder, flavour, "kernel.release"))
         package = packages.get(f"linux-{flavour}")
         if release and package:
-            found.append(KernelPackage(release, package.version))
+            found.append(KernelPackage(release, package.version, package.origin))
     return found
 
 

@@ -19,6 +19,8 @@ _LISTED = re.compile(r"^(\S+)-(\d[^-\s]*(?:-r\d+)?) (\S+) \{([^}]*)\}")
 _STEP = re.compile(
     r"^\(\s*\d+/\d+\) (Upgrading|Installing|Downgrading|Purging|Replacing) ([^\s@]+)\S* \((\S+)(?: -> (\S+))?\)"
 )
+# Without it apk would fetch indexes that are older than four hours by itself.
+_OFFLINE = ("apk", "--no-network")
 _POLICY = re.compile(r"^(\S+) policy:$")
 _ASKED = 6  # how many packages apk is asked about one by one; the solver's words are long, and each costs a process
 _LONGEST = 400
@@ -128,7 +130,7 @@ def solver_words(text: str) -> str:
 
 
 def _plan(root: str) -> Plan:
-    result = run(["apk", "--root", root, "upgrade", "--simulate"], allow=tuple(range(256)))
+    result = run([*_OFFLINE, "--root", root, "upgrade", "--simulate"], allow=tuple(range(256)))
     if result.rc and "ERROR:" in result.stdout + result.stderr:
         return Plan(refused=solver_words(result.stderr if "ERROR:" in result.stderr else result.stdout))
     return parse_plan(result.stdout)
@@ -136,7 +138,7 @@ def _plan(root: str) -> Plan:
 
 def _apk(root: str, *arguments: str) -> str:
     # A repository that has no index is a warning, and an exit code above 0 in some versions: metadata tells of it.
-    return run(["apk", "--root", root, *arguments], allow=tuple(range(256))).stdout
+    return run([*_OFFLINE, "--root", root, *arguments], allow=tuple(range(256))).stdout
 
 
 def _update(name: str, version: str, offer: Optional[Offer], here: Optional[Package]) -> Pending:
@@ -163,7 +165,7 @@ def _why(
     if needed:
         return "kept_back", f"{needed}, and {update.candidate} is not that."
     if ask:
-        argv = ["apk", "--root", root, "add", "--simulate", f"{update.name}={update.candidate}"]
+        argv = [*_OFFLINE, "--root", root, "add", "--simulate", f"{update.name}={update.candidate}"]
         result = run(argv, allow=tuple(range(256)))
         if result.rc:
             return "kept_back", f"apk cannot take {update.candidate}: {solver_words(result.stderr or result.stdout)}"

@@ -8,13 +8,15 @@ import re
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from ..errors import UpkeepError
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room
+from ._apt_view import CONFIGURATION, Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room
 from ._deb822 import paragraph
 
 try:
     import apt_pkg
 except ImportError:
     apt_pkg = None
+
+_PLACES = ("Dir::State::lists", "Dir::Cache::pkgcache", "Dir::Cache::srcpkgcache")
 
 
 def available() -> bool:
@@ -33,11 +35,21 @@ class Bindings:
             self._native = apt_pkg.config.find("APT::Architecture")
         except Exception as error:
             raise _broken(error)
-        self.apt_version = apt_pkg.VERSION
+        self.apt_version: str = apt_pkg.VERSION
         self._opened: Any = None
         self._planned = False
+        self._paths = self._read_paths()
+        self._places = tuple(apt_pkg.config.find(name) for name in _PLACES)
 
     def paths(self) -> Paths:
+        return self._paths
+
+    def use(self, excerpt: Optional[Tuple[str, str]]) -> None:
+        self._opened, self._planned = None, False
+        for name, value in zip(_PLACES, (*excerpt, "") if excerpt else self._places):
+            apt_pkg.config.set(name, value)
+
+    def _read_paths(self) -> Paths:
         config = apt_pkg.config
         return Paths(
             status=config.find_file("Dir::State::status"),
@@ -50,6 +62,13 @@ class Bindings:
             pkgcache=config.find_file("Dir::Cache::pkgcache"),
             native=self._native,
             allow_insecure=config.find_b("Acquire::AllowInsecureRepositories"),
+            configuration=tuple(
+                (config.find_dir if name.endswith("parts") else config.find_file)(f"Dir::Etc::{name}")
+                for name in CONFIGURATION
+            ),
+            solver=config.find("APT::Solver"),
+            suggests=config.find_b("APT::Install-Suggests"),
+            default_release=config.find("APT::Default-Release"),
         )
 
     def plan(self, full: bool) -> Plan:
@@ -76,7 +95,8 @@ class Bindings:
         # A hundred thousand names that nobody installed: asked only if the count says that some would come new.
         if depcache.inst_count > len(plan.install):
             for package in others:
-                if depcache.marked_install(package):
+                # apt-get drops what came along for something that was then kept back; the library leaves that to it.
+                if depcache.marked_install(package) and not depcache.is_garbage(package):
                     plan.install[_key(package)] = _step(depcache, package, None)
         return plan
 

@@ -9,9 +9,9 @@ import re
 import shlex
 import shutil
 import tempfile
-from typing import Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ._apt_view import Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room, native_key
+from ._apt_view import CONFIGURATION, Choice, Key, Paths, Plan, Step, Version, failed, has_cache_room, native_key
 from ._deb822 import paragraphs
 from ._run import Finished, run
 
@@ -21,12 +21,15 @@ _SETTINGS = {
     "state": "Dir::State/d",
     "extended_states": "Dir::State::extended_states/f",
     "archives": "Dir::Cache::archives/d",
-    "sourcelist": "Dir::Etc::sourcelist/f",
-    "sourceparts": "Dir::Etc::sourceparts/d",
     "pkgcache": "Dir::Cache::pkgcache/f",
+    **{f"etc_{name}": f"Dir::Etc::{name}/{'d' if name.endswith('parts') else 'f'}" for name in CONFIGURATION},
     "native": "APT::Architecture",
     "allow_insecure": "Acquire::AllowInsecureRepositories/b",
+    "solver": "APT::Solver",
+    "default_release": "APT::Default-Release",
+    "suggests": "APT::Install-Suggests/b",
 }
+_TEXTS = ("status", "lists", "state", "extended_states", "archives", "pkgcache", "native", "solver", "default_release")
 _INST = re.compile(r"^Inst (\S+)(?: \[([^\]\s]+)\])? \((\S+).*? ?\[([^\]\s]+)\]\)")
 _REMV = re.compile(r"^(?:Remv|Purg) (\S+)(?: \[([^\]\s]+)\])?")
 _UNMET = ("unmet dependencies", "needs to be reinstalled")
@@ -43,17 +46,39 @@ class Commands:
         arguments = [word for name, key in _SETTINGS.items() for word in (name.upper(), key)]
         self._settings = parse_settings(_apt(["apt-config", "shell", *arguments]).stdout)
         self._native = self._settings.get("native", "")
-        first_line = _apt(["apt-get", "--version"]).stdout.split()
-        self.apt_version = first_line[1] if len(first_line) > 1 else ""
+        self._version: Optional[str] = None
         self._cache_folder: Optional[str] = None
+        self._used: Optional[List[str]] = None
+
+    @property
+    def apt_version(self) -> str:
+        if self._version is None:
+            first_line = _apt(["apt-get", "--version"]).stdout.split()
+            self._version = first_line[1] if len(first_line) > 1 else ""
+        return self._version
 
     def paths(self) -> Paths:
         values = self._settings
         missing = [name for name in ("status", "lists", "native") if not values.get(name)]
         if missing:
             raise failed(f"apt-config does not say {_SETTINGS[missing[0]]}")
-        texts = {name: values.get(name, "") for name in _SETTINGS if name != "allow_insecure"}
-        return Paths(allow_insecure=values.get("allow_insecure") == "true", **texts)
+        configuration = {name: values.get(f"etc_{name}", "") for name in CONFIGURATION}
+        texts = {name: values.get(name, "") for name in _TEXTS}
+        return Paths(
+            sourcelist=configuration["sourcelist"],
+            sourceparts=configuration["sourceparts"],
+            allow_insecure=values.get("allow_insecure") == "true",
+            configuration=tuple(configuration.values()),
+            suggests=values.get("suggests") == "true",
+            **texts,
+        )
+
+    def use(self, excerpt: Optional[Tuple[str, str]]) -> None:
+        self._used = None
+        if excerpt:
+            lists, pkgcache = excerpt
+            settings = {"Dir::State::lists": lists, "Dir::Cache::pkgcache": pkgcache, "Dir::Cache::srcpkgcache": ""}
+            self._used = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
     def plan(self, full: bool) -> Plan:
         verb = "dist-upgrade" if full else "upgrade"
@@ -87,6 +112,8 @@ class Commands:
 
     def _options(self) -> list[str]:
         """A cache of our own where apt keeps none (container images) or has no room: each would build one anew."""
+        if self._used is not None:
+            return self._used
         path = self._settings.get("pkgcache", "")
         if path and os.path.isfile(path) and has_cache_room(path):
             return []

@@ -166,7 +166,8 @@ def _remembered_failures(paths: Paths) -> list[str]:
     return [str(line) for line in failures] if stamp <= (note.get("made") or 0) else []
 
 
-def _note_path(paths: Paths) -> str:
+def note_path(paths: Paths) -> str:
+    """Where the outcome of the last refresh is remembered."""
     # One note a lists folder: an apt with a root of its own (APT_CONFIG) does not speak for the system's.
     return os.path.join(
         state.state_dir(), "patch_level", f"refresh-{hashlib.sha256(paths.lists.encode()).hexdigest()[:12]}.json"
@@ -175,7 +176,7 @@ def _note_path(paths: Paths) -> str:
 
 def _read_note(paths: Paths) -> dict[str, Any]:
     try:
-        note = json.loads(read_text(_note_path(paths)))
+        note = json.loads(read_text(note_path(paths)))
     except (OSError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}
@@ -184,7 +185,7 @@ def _read_note(paths: Paths) -> dict[str, Any]:
 def _write_note(paths: Paths, note: dict[str, Any]) -> None:
     # Only a memory: where it cannot be written, the next run knows less, and this one is none the worse.
     with contextlib.suppress(OSError):
-        atomic.write_json(_note_path(paths), {**note, "made": time.time(), "lists": _mtime(paths.lists)})
+        atomic.write_json(note_path(paths), {**note, "made": time.time(), "lists": _mtime(paths.lists)})
 
 
 def _fingerprint(folder: str) -> set[tuple[str, int, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ._apt_repositories import Known, Repositories
-from ._apt_view import AptView, Choice, Key, Plan, Version, native_key
+from ._apt_view import AptView, Choice, Key, Paths, Plan, Version, native_key
 from ._deb822 import source_of
 from ._debdeps import Unit, World, obstacle
 from ._debversion import version_key
@@ -25,16 +25,17 @@ class _Withheld:
 
     version: Version
     by: str  # held, pinned, esm, or later: phased, kept_back
+    preferred: Optional[Version] = None  # what apt would rather have, where it is a matter of priorities
 
 
 def collect(
-    view: AptView, packages: Sequence[DpkgPackage], repositories: Repositories, native: str
+    view: AptView, packages: Sequence[DpkgPackage], repositories: Repositories, paths: Paths
 ) -> Tuple[List[Pending], List[Removal], bool]:
     """`pending` and `removals` of the document, and whether apt refuses to do anything at all.
 
     `packages` are the installed ones, as dpkg has them.
     """
-    here = {native_key(package.name, package.arch, native): package for package in packages}
+    here = {native_key(package.name, package.arch, paths.native): package for package in packages}
     full = view.plan(full=True)
     # An upgrade that adds and removes nothing is the same in both modes: spare the second simulation.
     plain = full if full.refused or full.only_upgrades() else view.plan(full=False)
@@ -43,7 +44,7 @@ def collect(
     wanted = [(key, step.version) for key, step in full.install.items()]
     wanted += [(key, blocked.version.version) for key, blocked in withheld]
     records = view.records(wanted)
-    explain = _Explainer(here, full, records, withheld)
+    explain = _Explainer(here, full, records, withheld, paths.default_release)
 
     pending = []
     for key, step in full.install.items():
@@ -78,7 +79,8 @@ def _withheld(
             continue
         newest = _newest_offered(choice, repositories)
         if newest and _newer(newest.version, reached) and _newer(newest.version, choice.candidate or reached):
-            found.append((key, _Withheld(newest, _by_policy(newest, repositories))))
+            preferred = next((v for v in choice.versions if v.version == choice.candidate), None)
+            found.append((key, _Withheld(newest, _by_policy(newest, repositories), preferred)))
     return found
 
 
@@ -102,7 +104,9 @@ class _Explainer:
         full: Plan,
         records: Mapping[Tuple[Key, str], Mapping[str, str]],
         withheld: Sequence[Tuple[Key, _Withheld]],
+        default_release: str,
     ) -> None:
+        self._default_release = default_release
         self._here, self._full, self._records = here, full, records
         self._states = {key[0]: blocked.by.replace("_", " ") for key, blocked in withheld}
         self._made: Optional[World] = None
@@ -113,8 +117,7 @@ class _Explainer:
         if blocked.by == "held":
             return "held", f"{key[0]} is on hold at {package.version}: `apt-mark unhold {key[0]}` releases it."
         if blocked.by == "pinned":
-            detail = f"apt's preferences give {version.version} the priority {version.priority}"
-            return "pinned", f"{detail}: see `apt-cache policy {key[0]}`."
+            return "pinned", f"{self._priorities(blocked)}: see `apt-cache policy {key[0]}`."
         if blocked.by == "esm":
             return "esm", f"{version.version} needs a subscription (Ubuntu Pro)."
         if refused:
@@ -130,6 +133,17 @@ class _Explainer:
         if why is None:
             return "kept_back", f"The dependencies do not show why: see `apt-get -s install {key[0]}`."
         return "kept_back", _sentence(key[0], version.version, why)
+
+    def _priorities(self, blocked: _Withheld) -> str:
+        version, preferred = blocked.version, blocked.preferred
+        if preferred is None or preferred.priority <= version.priority:
+            return f"apt's preferences give {version.version} the priority {version.priority}"
+        # A release named there outranks its own security suite, too, unless that is meant as well.
+        why = f" (APT::Default-Release is {self._default_release})" if self._default_release else ""
+        return (
+            f"apt gives {version.version} the priority {version.priority} and prefers {preferred.version} with "
+            f"{preferred.priority}{why}"
+        )
 
     def removal(self, key: Key) -> str:
         """Why a package would have to go."""

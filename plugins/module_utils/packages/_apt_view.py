@@ -10,13 +10,20 @@ from typing import Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from ..errors import UpkeepError
 
+CONFIGURATION = ("main", "parts", "preferences", "preferencesparts", "sourcelist", "sourceparts")
+"""The settings below Dir::Etc; the names that end in `parts` are folders."""
+
 Key = Tuple[str, str]
 """(name, architecture); packages of architecture `all` go under the native one, as apt keeps them."""
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Where apt's own configuration says that things are (APT_CONFIG and Dir:: are apt's business, not ours)."""
+    """Where apt's own configuration says that things are (APT_CONFIG and Dir:: are apt's business, not ours).
+
+    `configuration`: every file and folder of it that is there to be read. `solver`: who plans, where that is not apt's
+    classic one. `suggests`: whether suggested packages are installed, too.
+    """
 
     status: str
     lists: str
@@ -28,6 +35,10 @@ class Paths:
     pkgcache: str
     native: str
     allow_insecure: bool
+    configuration: Tuple[str, ...] = ()
+    solver: str = ""
+    suggests: bool = False
+    default_release: str = ""
 
 
 # What apt's caches of a release with every suite take, several times over.
@@ -90,10 +101,19 @@ class AptView(Protocol):
     """How to ask apt. Its two implementations are the bindings and the commands."""
 
     collector: str
-    apt_version: str
+
+    @property
+    def apt_version(self) -> str:
+        """As `apt-get --version` says it."""
 
     def paths(self) -> Paths:
         """Apt's directories and the few settings that matter here."""
+
+    def use(self, excerpt: Optional[Tuple[str, str]]) -> None:
+        """From now on, look into the lists in a folder and keep the package cache at a path; None: apt's own again.
+
+        `paths` names apt's own all along.
+        """
 
     def plan(self, full: bool) -> Plan:
         """What `apt-get dist-upgrade` (full) or `apt-get upgrade` would do."""

@@ -25,6 +25,7 @@ _HOLDS = {
     ">>": lambda a, b: a > b,
 }
 _NEEDS = ("pre-depends", "depends")
+_CONSEQUENCE = "kept back"
 _AGAINST = {"conflicts": "conflicts with", "breaks": "breaks"}
 
 
@@ -111,19 +112,26 @@ def unmet(unit: Unit, world: World) -> list[str]:
 def obstacle(unit: Unit, world: World, states: Mapping[str, str]) -> Optional[str]:
     """Why `unit` does not fit into `world` (what would be installed without it), as a phrase; None if it seems to fit.
 
-    `states` says why a package is not at another version (`held`, …), to be put beside its name.
+    `states` says why a package is not at another version (`held`, …), to be put beside its name. Of several obstacles
+    one that goes back to such a decision is told rather than one that is a consequence itself.
     """
+    found = list(_obstacles(unit, world, states))
+    decided = [f"({state})" for state in set(states.values()) if state != _CONSEQUENCE]
+    return next((each for each in found if any(state in each for state in decided)), found[0] if found else None)
+
+
+def _obstacles(unit: Unit, world: World, states: Mapping[str, str]) -> Iterator[str]:
     others = [other for other in world.units() if (other.name, other.arch) != (unit.name, unit.arch)]
     fitted = World([*others, unit])
     for field in _NEEDS:
         for group in parse_relations(unit.fields.get(field, "")):
             if not fitted.satisfies(group):
-                return "needs " + " | ".join(map(str, group)) + _instead(group, world, states)
+                yield "needs " + " | ".join(map(str, group)) + _instead(group, world, states)
     rest = World(others)
     for field, verb in _AGAINST.items():
         for group in parse_relations(unit.fields.get(field, "")):
             for other in rest.matching(group[0]):
-                return f"{verb} {other.name} {other.version}{_state(other.name, states)}"
+                yield f"{verb} {other.name} {other.version}{_state(other.name, states)}"
     names = {unit.name, *(r.name for group in parse_relations(unit.fields.get("provides", "")) for r in group)}
     alone = World([unit])
     for other in others:
@@ -133,11 +141,10 @@ def obstacle(unit: Unit, world: World, states: Mapping[str, str]) -> Optional[st
                 continue  # parsing every field of every package would take a second
             for group in parse_relations(text):
                 if field in _AGAINST and alone.matching(group[0]):
-                    return f"{other.name} {other.version} {_AGAINST[field]} it"
+                    yield f"{other.name} {other.version} {_AGAINST[field]} it"
                 if field in _NEEDS and any(r.name in names for r in group) and not fitted.satisfies(group):
                     wanted = " | ".join(map(str, group))
-                    return f"{other.name} {other.version}{_state(other.name, states)} needs {wanted}"
-    return None
+                    yield f"{other.name} {other.version}{_state(other.name, states)} needs {wanted}"
 
 
 def _instead(group: list[Relation], world: World, states: Optional[Mapping[str, str]] = None) -> str:

@@ -11,17 +11,19 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from typing import Optional
 
 from ..errors import UpkeepError
 from ._deb822 import paragraphs, source_of
 from ._files import read_text, text_or_none
 from .model import Installed, KernelPackage
 
-DEPENDENCY_FIELDS = ("depends", "pre-depends", "conflicts", "breaks", "provides", "multi-arch")
+DEPENDENCY_FIELDS = ("depends", "pre-depends", "recommends", "conflicts", "breaks", "provides", "multi-arch")
 _WANTED = ("package", "status", "architecture", "version", "source", *DEPENDENCY_FIELDS)
 _FIELD = re.compile(rf"^({'|'.join(_WANTED)}):[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
 _GONE = ("not-installed", "config-files")
 _STATES = (*_GONE, "half-installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending", "installed")
+_SIGNED = re.compile(r"^linux-signed(?:-(?:amd64|arm64|i386)$)?")
 _KERNEL = re.compile(r"^linux-image-(?:unsigned-)?(\d.*)$")
 
 
@@ -109,7 +111,15 @@ def installed_list(packages: list[DpkgPackage], auto: set[tuple[str, str]], nati
 def kernels(packages: list[DpkgPackage]) -> list[KernelPackage]:
     """The kernels that are installed: a `linux-image-<release>` package each (metapackages name no release)."""
     matches = ((_KERNEL.match(package.name), package) for package in packages if package.state == "installed")
-    return [KernelPackage(match.group(1), package.version) for match, package in matches if match]
+    return [
+        KernelPackage(match.group(1), package.version, _kernel_source(package)) for match, package in matches if match
+    ]
+
+
+def _kernel_source(package: DpkgPackage) -> Optional[str]:
+    # Signed images are built from a source of their own (linux-signed-amd64, linux-signed-aws); advisories name the one
+    # that was signed.
+    return _SIGNED.sub("linux", source_of(package.fields)[0]) if "source" in package.fields else None
 
 
 def is_interrupted(status_path: str) -> bool:

@@ -4,13 +4,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Optional
 
 
+def read_bytes(path: str) -> bytes:
+    """The content of a file. Raises OSError. (pathlib would be a tenth of the time that an unchanged host takes.)"""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC), "rb") as stream:
+        return stream.read()
+
+
 def read_text(path: str) -> str:
-    """The text of a file; bytes that are not UTF-8 are replaced. Raises OSError."""
-    return Path(path).read_text(encoding="utf-8", errors="replace")
+    """The text of a file with any line ends as newlines; bytes that are not UTF-8 are replaced. Raises OSError."""
+    text = read_bytes(path).decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def text_or_none(path: str) -> Optional[str]:

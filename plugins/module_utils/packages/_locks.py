@@ -6,26 +6,39 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import struct
-from pathlib import Path
 from typing import Iterable, Optional
+
+from ._files import read_bytes, text_or_none
 
 # struct flock of Linux with 64-bit offsets: l_type, l_whence, l_start, l_len, l_pid, padded to its alignment.
 _FLOCK = "hhqqi0q"
+# 1: FLOCK  ADVISORY  WRITE 1234 fe:01:131103 0 EOF
+_HELD = re.compile(r"^\d+: FLOCK +\S+ +WRITE (\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) ", re.MULTILINE)
 
 
 def holder(path: str) -> Optional[int]:
     """The id of the process that has a write lock on `path` (0: of another namespace), None if there is none.
 
-    Asks with F_GETLK, which takes no lock and so disturbs nobody. Raises OSError where `path` cannot be opened.
+    Asks with F_GETLK, which takes no lock and so disturbs nobody, and for flock(2) the kernel's table. Raises OSError
+    where `path` cannot be opened.
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         kind, _whence, _start, _length, pid = struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked))
+        status = os.fstat(handle)
     finally:
         os.close(handle)
-    return None if kind == fcntl.F_UNLCK else max(pid, 0)
+    return _flocked_by(status) if kind == fcntl.F_UNLCK else max(pid, 0)
+
+
+def _flocked_by(status: os.stat_result) -> Optional[int]:
+    for pid, major, minor, inode in _HELD.findall(text_or_none("/proc/locks") or ""):
+        if int(inode) == status.st_ino and os.makedev(int(major, 16), int(minor, 16)) == status.st_dev:
+            return int(pid)
+    return None
 
 
 def locked_by(paths: Iterable[str]) -> tuple[Optional[str], list[str]]:
@@ -47,9 +60,9 @@ def locked_by(paths: Iterable[str]) -> tuple[Optional[str], list[str]]:
 def command_name(pid: int) -> str:
     """The program of a process, without its arguments (they may hold secrets); `?` when it cannot be seen."""
     try:
-        first = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+        first = read_bytes(f"/proc/{pid}/cmdline").split(b"\0")[0]
         if not first:
-            first = Path(f"/proc/{pid}/comm").read_bytes().strip()
+            first = read_bytes(f"/proc/{pid}/comm").strip()
     except OSError:
         return "?"
     # Some daemons rewrite their argv into a title with spaces: "nginx: master process".

@@ -2,24 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """apt: the packages of Debian, Ubuntu and their kin.
 
-What is common to both ways of asking (`_apt_bindings`, `_apt_commands`) is done here and in the files that this one
-calls, so that the answer is the same.
+What does the work is imported when there is work: where nothing changed, the last answer serves without it.
 """
 
 from __future__ import annotations
 
-import os
+from typing import List
 
-from .. import times
-from ..errors import UpkeepError
-from . import _apt_bindings, _apt_freshness, _apt_pending, _dpkg
-from ._apt_bindings import Bindings
-from ._apt_commands import Commands
-from ._apt_repositories import Repositories
-from ._apt_view import AptView, Paths
-from ._debdeps import Unit, World, unmet
-from ._locks import locked_by
-from .model import Health, Options, PackageState
+from .model import Options, PackageState
 
 
 def collect(options: Options) -> PackageState:
@@ -28,89 +18,13 @@ def collect(options: Options) -> PackageState:
     Raises UpkeepError: `bindings_missing`, `needs_root` (a refresh was demanded), `package_database_damaged`,
     `apt_failed`, `command_failed`.
     """
-    view = _open(options.bindings)
-    try:
-        return _collect(view, options)
-    finally:
-        view.close()
+    from . import _apt_collect
+
+    return _apt_collect.collect(options)
 
 
-def _open(bindings: str) -> AptView:
-    if bindings == "require" and not _apt_bindings.available():
-        raise UpkeepError(
-            "bindings_missing",
-            "python-apt is required (bindings: require), but this Python has none: `apt-get install python3-apt` and "
-            "let ansible_python_interpreter be /usr/bin/python3, or use bindings: auto.",
-        )
-    if bindings != "never" and _apt_bindings.available():
-        return Bindings()
-    return Commands()
+def inputs(options: Options) -> List[str]:
+    """The files and folders that decide the answer, apt's configuration among them. Raises as `collect` does."""
+    from . import _apt_collect
 
-
-def _collect(view: AptView, options: Options) -> PackageState:
-    paths = view.paths()
-    refreshed, notes = _refresh(paths, options)
-    repositories = Repositories(paths)
-    metadata = _apt_freshness.judge(paths, repositories, options.max_age, times.now(), refreshed)
-    metadata.problems += notes
-    packages = _dpkg.read_status(paths.status)
-    pending, removals, refused = _apt_pending.collect(view, packages, repositories, paths.native)
-    lock, unseen = _locks(paths)
-    installed = _dpkg.installed_list(packages, _dpkg.read_auto(paths.extended_states), paths.native)
-    return PackageState(
-        metadata=metadata,
-        installed=installed,
-        pending=pending,
-        removals=removals,
-        health=Health(
-            interrupted=_dpkg.is_interrupted(paths.status),
-            half_configured=[_label(entry.name, entry.arch) for entry in installed if entry.state != "installed"],
-            locked_by=lock,
-            unmet_dependencies=_unmet(packages) if refused else [],
-        ),
-        kernels=_dpkg.kernels(packages),
-        collector=view.collector,
-        tool={"apt": view.apt_version},
-        not_seen=[f"Who holds {path}: only root can ask." for path in unseen],
-        changed=refreshed is not None and refreshed.changed,
-    )
-
-
-def _refresh(paths: Paths, options: Options) -> tuple:
-    """The refresh that was made, if any, and sentences about one that was wanted and not made."""
-    if options.refresh == "never" or options.check_mode:
-        return None, []
-    if options.refresh == "if_stale":
-        state = _apt_freshness.judge(paths, Repositories(paths), options.max_age, times.now(), None)
-        if not state.stale:
-            return None, []
-    if not _apt_freshness.may_refresh(paths):
-        if options.refresh == "always":
-            raise UpkeepError(
-                "needs_root",
-                f"refresh: always needs write access to {paths.lists}: run it as root (become: true), or let refresh "
-                "be never or if_stale.",
-            )
-        return None, [f"The package lists are stale, and only root may refresh them ({paths.lists})."]
-    return _apt_freshness.refresh(paths), []
-
-
-def _locks(paths: Paths) -> tuple:
-    admin = os.path.dirname(paths.status)
-    return locked_by(
-        [
-            os.path.join(admin, "lock-frontend"),
-            os.path.join(admin, "lock"),
-            os.path.join(paths.lists, "lock"),
-            os.path.join(paths.archives, "lock"),
-        ]
-    )
-
-
-def _unmet(packages: list[_dpkg.DpkgPackage]) -> list[str]:
-    world = World(Unit(p.name, p.arch, p.version, p.fields) for p in packages)
-    return [f"{unit.name} {unit.version} {phrase}" for unit in world.units() for phrase in unmet(unit, world)]
-
-
-def _label(name: str, arch: str) -> str:
-    return f"{name}:{arch}" if arch else name
+    return _apt_collect.inputs(options)

@@ -1,18 +1,27 @@
 # Copyright: (c) 2026, The Upkeep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The patch level of this host: one document, `upkeep.patch_level/1`."""
+"""The patch level of this host: one document, `upkeep.patch_level/1`.
+
+What the package manager says is remembered (`_last_answer`); what changes without any file changing, such as locks,
+processes, free space and the running kernel, is looked at each time.
+"""
 
 from __future__ import annotations
 
 import os
-import platform
+import sys
+import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from .. import times
 from ..version import VERSION
-from . import host, kernel, reboot, registry, restarts
-from .model import SCHEMA, Options, StaleService, plain
+from . import _last_answer, boot, host, kernel, reboot, registry, restarts
+from ._locks import locked_by
+from .model import SCHEMA, KernelPackage, Options, StaleService, plain
+
+# However quiet a host is: what no file tells is looked at once in a while.
+_LONGEST = 86400
 
 
 @dataclass(frozen=True)
@@ -26,37 +35,81 @@ class Collected:
 def collect(options: Options) -> Collected:
     """Everything that the patch phase needs to know, in one go. Raises UpkeepError (see the managers)."""
     name = registry.detect(options.manager)
-    state = registry.collector(name)(options)
+    state, since, changed = _packages(name, options)
+    kernels = [KernelPackage(**each) for each in state["kernels"]]
     this = host.describe()
     uname = os.uname()
-    running = kernel.judge(uname.release, uname.version, state.kernels, this.container)
+    running = kernel.judge(uname.release, uname.version, kernels, this.container, kernel.signature())
     services, sessions, unseen = _services(options.scan_services)
-    state.health.boot_free_bytes = _free_bytes("/boot")
+    lock, unasked = locked_by(state["locks"])
+    health = {
+        **state["health"],
+        "locked_by": lock or state["health"]["locked_by"],
+        **boot.room(options.root, this.container),
+    }
     document: Dict[str, Any] = {
         "schema": SCHEMA,
         "host": this,
         "manager": name,
-        "collector": state.collector,
+        "collector": state["collector"],
         "collected": times.iso(times.now()),
-        "tool": {"collection": VERSION, "python": platform.python_version(), **state.tool},
-        "metadata": state.metadata,
-        "installed": state.installed,
-        "pending": state.pending,
-        "removals": state.removals,
+        "unchanged_since": since,
+        "tool": {"collection": VERSION, "python": ".".join(map(str, sys.version_info[:3])), **state["tool"]},
+        "metadata": state["metadata"],
+        "installed": state["installed"],
+        "pending": state["pending"],
+        "removals": state["removals"],
         "kernel": running,
-        "reboot": reboot.judge(running, bool(state.kernels), this.container),
+        "reboot": reboot.judge(running, bool(kernels), this.container),
         "services_stale": services,
         "sessions_stale": sessions,
-        "health": state.health,
+        "health": health,
         "counts": {
-            "installed": len(state.installed),
-            "pending": len(state.pending),
-            "security": sum(update.security for update in state.pending) if state.metadata.tells_security else None,
-            "blocked": sum(update.blocked_by is not None for update in state.pending),
+            "installed": len(state["installed"]),
+            "pending": len(state["pending"]),
+            "security": sum(update["security"] for update in state["pending"])
+            if state["metadata"]["tells_security"]
+            else None,
+            "blocked": sum(update["blocked_by"] is not None for update in state["pending"]),
         },
-        "not_seen": state.not_seen + unseen,
+        "not_seen": [*state["not_seen"], *(f"Who holds {path}: only root can ask." for path in unasked), *unseen],
     }
-    return Collected({name: plain(value) for name, value in document.items()}, state.changed)
+    return Collected({name: plain(value) for name, value in document.items()}, changed)
+
+
+def _packages(name: str, options: Options) -> Tuple[Dict[str, Any], Optional[str], bool]:
+    """What the manager says, as plain data; since when it has been saying so, if unchanged; whether lists changed."""
+    ask = registry.collector(name)
+    inputs = registry.MANAGERS[name].inputs
+    refresh = "never" if options.check_mode else options.refresh
+    # A refresh that would be made is work to do; one that would not, no matter why, is no difference.
+    question = [name, options.bindings, options.max_age, options.root, refresh == "never"]
+    if inputs and refresh != "always":
+        last = _last_answer.load(name, question)
+        if last and (refresh == "never" or not last["state"]["metadata"]["stale"]):
+            return last["state"], last["since"], False
+    started = time.time()
+    paths = inputs(options) if inputs else []
+    before = _last_answer.fingerprint(paths)
+    found = ask(options)
+    state = {part: plain(value) for part, value in vars(found).items()}
+    certain = _last_answer.settled(before, int(started * 1e9)) and _last_answer.fingerprint(paths) == before
+    if inputs and certain and not options.check_mode and found.metadata.refresh_ok is None:
+        answer = {"state": state, "since": times.from_timestamp(started)}
+        _last_answer.keep(name, question, answer, paths, before, _good_until(state["metadata"], options, started))
+    return state, None, found.changed
+
+
+def _good_until(metadata: Dict[str, Any], options: Options, now: float) -> float:
+    """When the answer would change by itself: the lists get too old, or a repository's validity ends."""
+    ends = [_seconds(each["valid_until"]) for each in metadata["repositories"]]
+    refreshed = _seconds(metadata["refreshed_at"])
+    ends.append(None if refreshed is None else refreshed + options.max_age)
+    return min([now + _LONGEST, *(end for end in ends if end is not None and end > now)])
+
+
+def _seconds(text: Optional[str]) -> Optional[float]:
+    return None if text is None else times.parse(text).timestamp()
 
 
 def _services(wanted: bool) -> tuple[Optional[List[StaleService]], Optional[List[StaleService]], List[str]]:
@@ -69,11 +122,3 @@ def _services(wanted: bool) -> tuple[Optional[List[StaleService]], Optional[List
         return found.services, found.sessions, []
     total = found.seen + found.unseen
     return found.services, found.sessions, [f"Services that need a restart: {found.unseen} of {total} processes."]
-
-
-def _free_bytes(folder: str) -> Optional[int]:
-    try:
-        status = os.statvfs(folder)
-    except OSError:
-        return None
-    return status.f_bavail * status.f_frsize

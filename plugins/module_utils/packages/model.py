@@ -120,22 +120,25 @@ class Health:
 
     interrupted: bool
     half_configured: List[str]
-    locked_by: Optional[str]
-    boot_free_bytes: Optional[int] = None
+    locked_by: Optional[str] = None
     unmet_dependencies: List[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class KernelPackage:
-    """An installed kernel: `release` as `uname -r` says it, `version` of its package."""
+    """An installed kernel: `release` as `uname -r` says it, its package's version, `source` as advisories name it."""
 
     release: str
     version: str
+    source: Optional[str] = None
 
 
 @dataclass
 class PackageState:
-    """What a manager answers; the rest of the document is the same for all of them."""
+    """What a manager answers; the rest of the document is the same for all of them.
+
+    `locks` are files whose lock (fcntl, flock) keeps it from working: who holds them is asked anew each time.
+    """
 
     metadata: Metadata
     installed: List[Installed]
@@ -147,6 +150,7 @@ class PackageState:
     tool: Dict[str, Any]
     not_seen: List[str] = field(default_factory=list)
     changed: bool = False
+    locks: List[str] = field(default_factory=list)
 
 
 @dataclass
@@ -165,11 +169,17 @@ class Host:
 
 @dataclass
 class Kernel:
-    """`reboot_needed` is None where the running kernel is not one of the installed packages' flavours."""
+    """`reboot_needed` is None where the running kernel is not one of the installed packages' flavours.
+
+    `running_version` is the package version of what runs, `running_source` its source package; None in a container,
+    whose kernel is another host's, and where they cannot be told.
+    """
 
     running: str
     newest_installed: Optional[str]
     reboot_needed: Optional[bool]
+    running_version: Optional[str] = None
+    running_source: Optional[str] = None
 
 
 @dataclass

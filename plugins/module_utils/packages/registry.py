@@ -29,7 +29,7 @@ class Manager:
 
 
 MANAGERS: Dict[str, Manager] = {
-    "apt": Manager(("apt-get",), ("debian", "ubuntu"), apt.collect),
+    "apt": Manager(("apt-get",), ("debian", "ubuntu"), apt.collect, apt.inputs),
     "dnf": Manager(("dnf5", "dnf", "microdnf"), ("fedora", "rhel", "centos", "amzn")),
     "zypper": Manager(("zypper",), ("suse", "opensuse", "sles")),
     "apk": Manager(("apk",), ("alpine",), apk.collect, apk.inputs),

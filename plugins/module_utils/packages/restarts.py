@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
-from ._files import text_or_none
+from ._files import read_bytes, text_or_none
 from ._locks import command_name
 from .model import StaleService
 
@@ -47,7 +46,7 @@ def scan(proc: str = "/proc", ignored: re.Pattern[bytes] = IGNORED) -> Scan:
     for pid in sorted(int(name) for name in os.listdir(proc) if name.isdecimal()):
         folder = os.path.join(proc, str(pid))
         try:
-            maps = Path(folder, "maps").read_bytes()
+            maps = read_bytes(os.path.join(folder, "maps"))
         except PermissionError:
             result.unseen += 1
             continue

@@ -174,6 +174,7 @@ class Machine(AptRoot):
 def comparable(result):
     """A result without what names the collector, or what other processes change meanwhile."""
     data = {name: value for name, value in result["data"].items() if name not in ("collector", "collected", "tool")}
+    data.pop("unchanged_since")
     data["health"] = {name: value for name, value in data["health"].items() if name != "boot_free_bytes"}
     return dict(result, data=data)
 

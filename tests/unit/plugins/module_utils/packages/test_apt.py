@@ -123,6 +123,20 @@ def test_a_downgrade_by_preference(apt_root):
     )
 
 
+def test_a_default_release_outranks_its_own_security_suite(apt_root):
+    apt_root.install("tool", "1.0")
+    apt_root.repository("stable", [("tool", "1.0")])
+    apt_root.repository("stable-security", [("tool", "1.1")], release=SECURITY)
+    (apt_root.root / "etc/apt/apt.conf.d/10release").write_text('APT::Default-Release "stable";\n')
+    found = row(apt_root.both(), "tool")
+    assert (found["blocked_by"], found["candidate"], found["security"]) == ("pinned", "1.1", True)
+    assert found["blocked_detail"] == (
+        "apt gives 1.1 the priority 500 and prefers 1.0 with 990 (APT::Default-Release is stable): "
+        "see `apt-cache policy tool`."
+    )
+    assert "Inst" not in apt_root.apt("-s", "dist-upgrade").stdout
+
+
 def test_a_subscription(apt_root):
     apt_root.install("tool", "1.0")
     release = {"Origin": "UbuntuESM", "Label": "UbuntuESM", "Suite": "jammy-infra-security"}

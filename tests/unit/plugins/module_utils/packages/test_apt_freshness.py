@@ -165,8 +165,8 @@ def _in_another_process(apt_root, wait):
     # A process never sees its own locks.
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from ansible_collections.proven.upkeep.plugins.module_utils.packages import _apt_freshness, apt\n"
-        "paths = apt.Commands().paths()\n"
+        "from ansible_collections.proven.upkeep.plugins.module_utils.packages import _apt_commands, _apt_freshness\n"
+        "paths = _apt_commands.Commands().paths()\n"
         "print(_apt_freshness.refresh(paths, lock_wait=int(sys.argv[2])).failures)"
     )
     collections = next(path for path in sys.path if path.endswith("collections"))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -86,6 +87,16 @@ def _runs(pid):
             return stream.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_flock(tmp_path):
+    path = tmp_path / "lock"
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        assert _locks.locked_by([str(path)]) == (None, [])
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert _locks.holder(str(path)) == os.getpid()
+    assert _locks.holder(str(path)) is None
 
 
 def test_locks(tmp_path):

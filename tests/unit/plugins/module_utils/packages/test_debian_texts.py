@@ -233,3 +233,21 @@ def test_any_status_has_an_answer_or_one_error(text):
         _dpkg.parse_status(text)
     except UpkeepError as error:
         assert error.code == "package_database_damaged"
+
+
+@pytest.mark.parametrize(
+    "name, source, expected",
+    [
+        ("linux-image-6.1.0-35-amd64", "linux-signed-amd64 (6.1.137+1)", "linux"),
+        ("linux-image-6.1.0-35-amd64-unsigned", "linux", "linux"),
+        ("linux-image-6.8.0-60-generic", "linux-signed", "linux"),
+        ("linux-image-6.8.0-1030-aws", "linux-signed-aws", "linux-aws"),
+        ("linux-image-6.8.0-60-generic", "linux-signed-hwe-6.8", "linux-hwe-6.8"),
+        ("linux-image-6.1.0-own", "", None),
+    ],
+)
+def test_the_source_of_a_kernel_is_the_one_that_advisories_name(name, source, expected):
+    more = f"Source: {source}\n" if source else ""
+    text = f"Package: {name}\nStatus: install ok installed\nVersion: 6\n{more}"
+    (found,) = _dpkg.kernels(_dpkg.parse_status(text))
+    assert found.source == expected

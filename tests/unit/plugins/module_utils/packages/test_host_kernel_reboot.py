@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.proven.upkeep.plugins.module_utils.packages import host, kernel, reboot
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import boot, host, kernel, reboot
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Kernel, KernelPackage
 
 
@@ -168,3 +168,65 @@ def test_reboots(tmp_path, running, has_packages, container, flag, required, rea
         assert found.reasons[0].startswith(reason)
     if flag and not container:
         assert found.reasons[0].endswith(": libc6, libssl3.")
+
+
+UBUNTU = "Ubuntu 6.8.0-60.63-generic 6.8.12"
+
+
+@pytest.mark.parametrize(
+    "running, build, signed, installed, version, source",
+    [
+        pytest.param(
+            "6.1.0-35-amd64", DEBIAN, "", [("6.1.0-35-amd64", "6.1.137-1", "linux")], "6.1.137-1", "linux", id="both"
+        ),
+        pytest.param(
+            "6.1.0-35-amd64", DEBIAN, "", [("6.1.0-35-amd64", "6.1.140-1", "linux")], "6.1.137-1", "linux", id="rebuilt"
+        ),
+        pytest.param("6.1.0-35-amd64", DEBIAN, "", [], "6.1.137-1", None, id="package removed"),
+        pytest.param(
+            "6.8.0-60-generic", "#63-Ubuntu SMP", UBUNTU, [("6.8.0-60-generic", "6.8.0-60.64", "linux")],
+            "6.8.0-60.63", "linux", id="Ubuntu's signature",
+        ),
+        pytest.param(
+            "6.8.0-60-generic", "#63-Ubuntu SMP", "", [("6.8.0-60-generic", "6.8.0-60.63", "linux")],
+            "6.8.0-60.63", "linux", id="its package alone",
+        ),
+        pytest.param("6.18.44-fc", "#1 SMP", "Vendor 1-fc 2", [("6.1.0-9-amd64", "6.1", "linux")], None, None, id="no"),
+    ],
+)  # fmt: skip
+def test_the_version_of_what_runs(running, build, signed, installed, version, source):
+    known = [KernelPackage(*entry) for entry in installed]
+    found = kernel.judge(running, build, known, container=False, signed=signed)
+    assert (found.running_version, found.running_source) == (version, source)
+    inside = kernel.judge(running, build, known, container=True, signed=signed)
+    assert (inside.running_version, inside.running_source) == (None, None)
+
+
+DEBIAN_BOOT = {
+    "vmlinuz-6.1.0-35-amd64": 8, "initrd.img-6.1.0-35-amd64": 40, "System.map-6.1.0-35-amd64": 1,
+    "config-6.1.0-35-amd64": 1, "vmlinuz-6.1.0-34-amd64": 9, "grub/grub.cfg": 900,
+}  # fmt: skip
+RED_HAT_BOOT = {
+    "vmlinuz-5.14.0-1.el9.x86_64": 13, "initramfs-5.14.0-1.el9.x86_64.img": 60, "symvers-5.14.0-1.el9.x86_64.gz": 2,
+    "initramfs-0-rescue-0123.img": 900, "initramfs-5.14.0-1.el9.x86_64kdump.img": 30,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "files, needed", [(DEBIAN_BOOT, 50), (RED_HAT_BOOT, 75), ({"grub/grub.cfg": 9}, None)], ids=["debian", "el", "none"]
+)
+def test_room_for_the_next_kernel(tmp_path, monkeypatch, files, needed):
+    for name, size in files.items():
+        path = tmp_path / "boot" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+    found = boot.room(str(tmp_path))
+    assert found["boot_needed_bytes"] == needed
+    assert found["boot_full"] is (None if needed is None else False) and found["boot_free_bytes"] > 0
+    monkeypatch.setattr(boot, "_free_bytes", lambda folder: 49)
+    assert boot.room(str(tmp_path))["boot_full"] is (None if needed is None else True)
+    assert boot.room(str(tmp_path), container=True)["boot_full"] is None
+
+
+def test_a_system_without_boot(tmp_path):
+    assert boot.room(str(tmp_path)) == {"boot_free_bytes": None, "boot_needed_bytes": None, "boot_full": None}
