@@ -34,8 +34,10 @@ SYSTEM = {
     "bsdtar": "libarchive-tools",
     "dpkg-scanpackages": "dpkg-dev",
     "getfattr": "attr",
+    "pacman": "pacman-package-manager",
     "setfacl": "acl",
     "ssh": "openssh-client",
+    "vercmp": "makepkg",
     "zstd": "zstd",
 }
 

@@ -119,6 +119,8 @@ data:
       description:
         - When the package lists were refreshed, whether that succeeded (V(null) if it was not tried), whether they are
           stale, the repositories, and every problem with them as a sentence.
+        - C(tells_security) is false where the distribution's repositories do not say which updates are security updates
+          (apk, pacman). No C(security) means anything then.
       type: dict
       returned: success
     installed:
@@ -165,7 +167,9 @@ data:
       type: dict
       returned: success
     counts:
-      description: How many packages are installed, pending, pending for security, and blocked.
+      description:
+        - How many packages are installed, pending, pending for security (V(null) where repositories do not tell), and
+          blocked.
       type: dict
       returned: success
       sample: {"installed": 742, "pending": 123, "security": 80, "blocked": 2}

@@ -27,8 +27,11 @@ from ansible_collections.proven.upkeep.plugins.module_utils.packages.model impor
 
 from tests.managers.alpm import Alpm
 
-MISSING = [program for program in ("pacman", "pacman-conf", "repo-add", "bsdtar", "zstd") if not shutil.which(program)]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"missing: {', '.join(MISSING)} (Debian: pacman-package-manager)")
+NEEDED = ("pacman", "pacman-conf", "repo-add", "vercmp", "bsdtar", "zstd")
+MISSING = [program for program in NEEDED if not shutil.which(program)]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"missing: {', '.join(MISSING)} (Debian: pacman-package-manager makepkg)"
+)
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs/schemas/patch_level.json").read_text())
 
 

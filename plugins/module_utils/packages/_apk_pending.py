@@ -19,7 +19,7 @@ _LISTED = re.compile(r"^(\S+)-(\d[^-\s]*(?:-r\d+)?) (\S+) \{([^}]*)\}")
 _STEP = re.compile(
     r"^\(\s*\d+/\d+\) (Upgrading|Installing|Downgrading|Purging|Replacing) ([^\s@]+)\S* \((\S+)(?: -> (\S+))?\)"
 )
-# Without it apk would fetch indexes that are older than four hours by itself.
+# Nothing here may fetch, however old the indexes are: a refresh is made where it is asked for, and told of.
 _OFFLINE = ("apk", "--no-network")
 _POLICY = re.compile(r"^(\S+) policy:$")
 _ASKED = 6  # how many packages apk is asked about one by one; the solver's words are long, and each costs a process

@@ -56,6 +56,7 @@ def test_security_is_grouped_by_source_and_the_rest_is_one(samples):
         ({"metadata": {"stale": True, "refreshed_at": None}}, "stale_metadata", "apt"),
         ({"metadata": {"repositories": []}}, "no_security_repository", "apt"),
         ({"metadata": {"repositories": [{"security": True, "enabled": False}]}}, "no_security_repository", "apt"),
+        ({"metadata": {"repositories": [], "tells_security": True}}, "no_security_repository", "apt"),
         ({"health": {"interrupted": True}}, "interrupted", "apt"),
         ({"health": {"half_configured": ["udev"]}}, "half_configured", "udev"),
         ({"health": {"half_configured": [{"name": "udev"}]}}, "half_configured", "udev"),
@@ -64,6 +65,11 @@ def test_security_is_grouped_by_source_and_the_rest_is_one(samples):
 )
 def test_each_kind(samples, change, check_id, subject):
     assert told(samples.patch_level(pending=[], **change)) == [(check_id, subject)]
+
+
+def test_no_security_repository_is_missed_where_there_is_no_such_thing(samples):
+    metadata = {"repositories": [{"id": "core", "security": False, "enabled": True}], "tells_security": False}
+    assert told(samples.patch_level(pending=[], metadata=metadata)) == []
 
 
 def test_an_unknown_reboot_is_no_finding(samples):
