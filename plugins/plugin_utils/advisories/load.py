@@ -22,6 +22,7 @@ from . import releases as release_keys
 from .fetch import Fetched, Fetcher
 from .index import Index, SourceState, writing
 from .model import Row, Source
+from .sources._reading import reading
 
 _LARGE = 5_000_000  # bytes that take a while to read
 
@@ -30,7 +31,8 @@ _LARGE = 5_000_000  # bytes that take a while to read
 class Outcome:
     """What became of a source.
 
-    state: `loaded`, `unchanged` (the upstream has nothing new), `fresh` (asked recently, not asked again), `failed`.
+    state: `loaded`, `unchanged` (the upstream has nothing new), `fresh` (asked recently, not asked again), `partial`
+        (what matters is current, an optional file could not be renewed), `failed`.
     bytes: of its files as they came.
     """
 
@@ -47,6 +49,7 @@ class Outcome:
             "loaded": f"{size(self.bytes)}, {amount(self.rows)} rows loaded",
             "unchanged": f"{size(self.bytes)}, not modified",
             "fresh": f"{self.msg}, not asked again",
+            "partial": f"{size(self.bytes)}, {amount(self.rows)} rows, but not all: FAILED {self.msg}",
         }
         # The sentence of a failure begins with the source.
         return f"{self.source}: {told[self.state]}" if self.state in told else f"FAILED {self.msg}"
@@ -111,7 +114,7 @@ def _updated(
     if told := is_fresh(index, source, releases, max_age, times.now()):
         return Outcome(name, "fresh", _rows(index, source), 0, msg=told)
     try:
-        fetched = [fetcher.fetch(name, feed) for feed in source.feeds(wanted)]
+        fetched, trouble = _fetched(source, wanted, fetcher)
         came = sum(each.size for each in fetched)
         facts = {
             "collection": VERSION,  # another one may read the same files otherwise
@@ -120,13 +123,33 @@ def _updated(
         }
         if index.loaded(name) == facts:
             index.confirmed(name, max(each.heard for each in fetched))
-            return Outcome(name, "unchanged", _rows(index, source), came)
-        if came > _LARGE:
-            say(f"{name}: reading {size(came)}")
-        return Outcome(name, "loaded", _replace(index, source, wanted, fetched, fetcher, facts), came)
+            outcome = Outcome(name, "unchanged", _rows(index, source), came)
+        else:
+            if came > _LARGE:
+                say(f"{name}: reading {size(came)}")
+            outcome = Outcome(name, "loaded", _replace(index, source, wanted, fetched, fetcher, facts), came)
+        if trouble is None:
+            return outcome
+        index.failed(name, source.title, source.os_ids, source.max_age, trouble.message)
+        return Outcome(name, "partial", outcome.rows, came, trouble.code, trouble.message)
     except UpkeepError as error:
         index.failed(name, source.title, source.os_ids, source.max_age, error.message)
         return Outcome(name, "failed", _rows(index, source), 0, error.code, error.message)
+
+
+def _fetched(source: Source, wanted: tuple[str, ...], fetcher: Fetcher) -> tuple[list[Fetched], UpkeepError | None]:
+    """The source's files, an optional one as it last came where it does not come now; and why it does not."""
+    fetched, trouble = [], None
+    for feed in source.feeds(wanted):
+        try:
+            fetched.append(fetcher.fetch(source.name, feed))
+        except UpkeepError as error:
+            if not feed.optional:
+                raise
+            trouble = error
+            last = fetcher.last(feed)
+            fetched += [last] if last else []
+    return fetched, trouble
 
 
 def _replace(
@@ -141,7 +164,8 @@ def _replace(
     with index.replacing(source.name, source.title, source.os_ids, source.max_age) as load:
         for each in fetched:
             try:
-                load.add(_of(source.parse(each.feed, each.file), wanted))
+                with reading(source.name, each.file):
+                    load.add(_of(source.parse(each.feed, each.file), wanted))
             except UpkeepError:
                 fetcher.forget(each.feed)
                 raise

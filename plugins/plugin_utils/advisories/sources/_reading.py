@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import re
+import sqlite3
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -21,8 +22,9 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 # All that reading a file in another form than the expected one can raise.
 _DAMAGE = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, EOFError, OSError, lzma.LZMAError,
-    zlib.error, tarfile.TarError,
+    ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, EOFError, OSError,
+    lzma.LZMAError, zlib.error, tarfile.TarError,
+    sqlite3.ProgrammingError, sqlite3.InterfaceError,  # a value that is of none of its types
 )  # fmt: skip
 _LONGEST = 256 * 2**20  # characters of one member of a streamed object
 _BLOCK = 2**20
@@ -40,6 +42,7 @@ def reading(source: str, file: Path) -> Iterator[None]:
 
 def damaged(source: str, file: Path, what: str) -> UpkeepError:
     """`feed_damaged`: nothing of the file is used."""
+    what = what.encode("utf-8", "backslashreplace").decode()  # it may quote half a character
     return UpkeepError(
         "feed_damaged",
         f"{source}: {file} is not what the source documents ({what}). What was loaded before stays; "

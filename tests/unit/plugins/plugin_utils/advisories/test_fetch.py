@@ -157,6 +157,12 @@ def test_the_way_may_be_packed(server, get):
     assert server.seen[0].headers["Accept-Encoding"] == "gzip"
 
 
+def test_a_server_that_calls_the_file_s_own_packing_the_way_s(server, get):
+    packed = gzip.compress(CONTENT)
+    server.gives("/feed.json", (200, GZ, packed))
+    assert get(name="some/feed.csv.gz").file.read_bytes() == packed
+
+
 def test_a_pointer_names_the_file(server, get):
     server.gives("/feeds/latest.txt", (200, {}, b"feed-2026-11-23.json\n"))
     server.gives("/feeds/feed-2026-11-23.json", OK)

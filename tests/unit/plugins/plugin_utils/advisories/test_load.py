@@ -16,7 +16,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import fl
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.fetch import Fetcher, Settings
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.index import Index
 
-from tests.feeds import FILES, KEV, TRACKER
+from tests.feeds import FILES, KEV, TRACKER, UBUNTU, archive
 
 RELEASES = frozenset({"debian:12", "ubuntu:22.04", "alpine:3.22"})
 NAMES = ("debian", "ubuntu", "alpine", "kev", "epss")
@@ -153,6 +153,40 @@ def test_a_source_that_fails_keeps_its_rows_and_the_others_go_on(update, index, 
     (mirror / "debian/tracker.json").write_text(json.dumps(TRACKER))
     assert states(update(max_age=3600))["debian"] == "unchanged"
     assert {each.name: each.error for each in index().sources()}["debian"] is None
+
+
+def test_an_optional_file_that_does_not_come_leaves_the_rest_current(update, index, server):
+    for name, content in FILES.items():
+        server.gives("/" + name, (200, {}, content))
+    update("debian", mirror=server.url)
+    new = json.dumps(TRACKER).replace("CVE-2024-4", "CVE-2024-5").encode()
+    server.gives("/debian/tracker.json", (200, {}, new))
+    server.gives("/debian/DSA.list", (404, {}, b""))
+    done = update("debian", mirror=server.url)["debian"]
+    assert (done.state, done.error_code) == ("partial", "feed_refused")
+    statements = index().statements("debian:12", "openssl")
+    assert [each.vulnerability for each in statements][-1] == "CVE-2024-5"
+    assert statements[0].advisory == "DSA-6113-1", "from the list that came last"
+    (state,) = index().sources()
+    assert "debian/DSA.list" in state.error and not state.is_stale(times.now())
+    assert states(update("debian", mirror=server.url, max_age=3600)) == {"debian": "partial"}
+    server.gives("/debian/DSA.list", (200, {}, FILES["debian/DSA.list"]))
+    assert states(update("debian", mirror=server.url)) == {"debian": "unchanged"}
+    assert [each.error for each in index().sources()] == [None]
+
+
+@pytest.mark.parametrize(("value", "code"), [("CVE-\ud800", "feed_damaged"), ("CVE-2024-4\x00", None)])
+def test_text_that_no_database_takes_is_damage(update, mirror, value, code):
+    (mirror / "debian/tracker.json").write_text(json.dumps(TRACKER).replace("CVE-2024-4", json.dumps(value)[1:-1]))
+    assert update("debian")["debian"].error_code == code
+
+
+@pytest.mark.parametrize("name", [["netty"], {"a": 1}, 2**70])
+def test_values_of_another_kind_are_damage(update, mirror, name):
+    record = json.loads(json.dumps(UBUNTU["osv/usn/USN-7284-1.json"]))
+    record["affected"][0]["package"]["name"] = name
+    (mirror / "ubuntu/osv-all.tar.xz").write_bytes(archive({"osv/usn/USN-7284-1.json": record}))
+    assert update("ubuntu")["ubuntu"].error_code == "feed_damaged"
 
 
 def test_a_damaged_file_is_fetched_whole_the_next_time(update, server):
