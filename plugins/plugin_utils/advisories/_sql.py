@@ -8,7 +8,7 @@ SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE source (
     name TEXT PRIMARY KEY, title TEXT, os_ids TEXT, max_age INTEGER, fetched_at TEXT, generated_at TEXT,
-    checked_at TEXT, rows INTEGER, error TEXT, feeds TEXT
+    checked_at TEXT, rows INTEGER, error TEXT, feeds TEXT, lacking TEXT
 ) WITHOUT ROWID;
 CREATE TABLE statement (
     source TEXT, release TEXT, package TEXT, kind TEXT, vulnerability TEXT, status TEXT, fixed TEXT, advisory TEXT,

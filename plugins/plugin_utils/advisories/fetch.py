@@ -354,7 +354,9 @@ def _reason(error: Any) -> str:
         return "no answer in time"
     if isinstance(error, http.client.IncompleteRead):
         return f"cut off after {len(error.partial)} bytes"
-    return getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, OSError):
+        return error.strerror or " ".join(str(error).split())  # a proxy's refusal has no number
+    return type(error).__name__
 
 
 def _unexpected(source: str, url: str, what: str) -> UpkeepError:

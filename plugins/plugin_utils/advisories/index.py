@@ -42,6 +42,7 @@ _AT_ONCE = 500  # values in one query, below SQLite's limit on parameters
 class SourceState:
     """How far a source can be trusted. `error` is why the last attempt failed, None where it went well.
 
+    lacking: what could not be renewed of its optional files and why: less is known, nothing false.
     fetched_at: when its rows came; checked_at: when the upstream last said that they are current; generated_at: the
     upstream's own time.
     """
@@ -55,6 +56,7 @@ class SourceState:
     checked_at: str | None
     rows: int
     error: str | None
+    lacking: str | None = None
 
     def age(self, now: Any) -> float | None:
         """Seconds since the upstream was last heard of."""
@@ -121,7 +123,8 @@ class Index:
     def sources(self) -> list[SourceState]:
         """Every source that was ever tried, by name."""
         rows = self._connection.execute(
-            "SELECT name, title, os_ids, max_age, fetched_at, generated_at, checked_at, rows, error FROM source "
+            "SELECT name, title, os_ids, max_age, fetched_at, generated_at, checked_at, rows, error, "
+            "lacking FROM source "
             "ORDER BY name"
         )
         return [SourceState(name, title, tuple(json.loads(os_ids)), *rest) for name, title, os_ids, *rest in rows]
@@ -191,10 +194,10 @@ class Index:
             connection.execute("DELETE FROM brought")
             now = times.iso(times.now())
             connection.execute(
-                "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
                 (
                     source, title, json.dumps(list(os_ids)), max_age, load.fetched_at or now, load.generated_at,
-                    load.checked_at or now, load.rows, json.dumps(load.feeds),
+                    load.checked_at or now, load.rows, json.dumps(load.feeds), load.lacking,
                 ),
             )  # fmt: skip
             self._next_generation()
@@ -207,10 +210,11 @@ class Index:
             (source, title, json.dumps(list(os_ids)), max_age, error),
         )
 
-    def confirmed(self, source: str, heard: str | None = None) -> None:
+    def confirmed(self, source: str, heard: str | None = None, lacking: str | None = None) -> None:
         """The upstream says (now, or when `heard`) that what is there is current."""
         self._connection.execute(
-            "UPDATE source SET checked_at = ?, error = NULL WHERE name = ?", (heard or times.iso(times.now()), source)
+            "UPDATE source SET checked_at = ?, error = NULL, lacking = ? WHERE name = ?",
+            (heard or times.iso(times.now()), lacking, source),
         )
 
     def copy_to(self, path: Path) -> None:
@@ -328,6 +332,7 @@ class Load:
         self.fetched_at: str | None = None
         self.checked_at: str | None = None
         self.feeds: dict[str, Any] = {}
+        self.lacking: str | None = None
 
     def add(self, rows: Iterable[Row]) -> None:
         """As a stream: memory does not grow with their number."""

@@ -8,7 +8,7 @@ A source that fails says so in the index and keeps its rows; the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,8 @@ def wanted_of(source: Source, releases: Iterable[str]) -> tuple[str, ...]:
 def is_fresh(index: Index, source: Source, releases: Iterable[str], max_age: int, now: datetime) -> str | None:
     """`asked 12 min ago`, where the source was asked at most `max_age` seconds ago for at least these releases."""
     state = _state(index, source)
-    age = state.age(now) if state is not None and state.error is None else None
+    is_well = state is not None and state.error is None and state.lacking is None
+    age = state.age(now) if state is not None and is_well else None
     if age is None or age > max_age:
         return None
     loaded = index.loaded(source.name)
@@ -121,17 +122,16 @@ def _updated(
             "releases": list(wanted),
             "files": {each.feed.path: each.sha256 for each in fetched},
         }
+        lacking = trouble.message if trouble else None
         if index.loaded(name) == facts:
-            index.confirmed(name, max(each.heard for each in fetched))
+            index.confirmed(name, max(each.heard for each in fetched), lacking)
             outcome = Outcome(name, "unchanged", _rows(index, source), came)
         else:
             if came > _LARGE:
                 say(f"{name}: reading {size(came)}")
-            outcome = Outcome(name, "loaded", _replace(index, source, wanted, fetched, fetcher, facts), came)
-        if trouble is None:
-            return outcome
-        index.failed(name, source.title, source.os_ids, source.max_age, trouble.message)
-        return Outcome(name, "partial", outcome.rows, came, trouble.code, trouble.message)
+            rows = _replace(index, source, wanted, fetched, fetcher, facts, lacking)
+            outcome = Outcome(name, "loaded", rows, came)
+        return replace(outcome, state="partial", error_code=trouble.code, msg=lacking) if trouble else outcome
     except UpkeepError as error:
         index.failed(name, source.title, source.os_ids, source.max_age, error.message)
         return Outcome(name, "failed", _rows(index, source), 0, error.code, error.message)
@@ -159,6 +159,7 @@ def _replace(
     fetched: Sequence[Fetched],
     fetcher: Fetcher,
     facts: dict[str, Any],
+    lacking: str | None,
 ) -> int:
     """How many rows there are now."""
     with index.replacing(source.name, source.title, source.os_ids, source.max_age) as load:
@@ -177,7 +178,7 @@ def _replace(
                 "the files, and whether the source still speaks of that release.",
                 source=source.name,
             )
-        load.feeds = facts
+        load.feeds, load.lacking = facts, lacking
         load.checked_at = max(each.heard for each in fetched)
         dated = [each.modified for each in fetched if each.feed.dated and each.modified]
         load.generated_at = load.generated_at or max(dated, default=None)

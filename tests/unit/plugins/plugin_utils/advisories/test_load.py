@@ -168,11 +168,11 @@ def test_an_optional_file_that_does_not_come_leaves_the_rest_current(update, ind
     assert [each.vulnerability for each in statements][-1] == "CVE-2024-5"
     assert statements[0].advisory == "DSA-6113-1", "from the list that came last"
     (state,) = index().sources()
-    assert "debian/DSA.list" in state.error and not state.is_stale(times.now())
+    assert "debian/DSA.list" in state.lacking and state.error is None and not state.is_stale(times.now())
     assert states(update("debian", mirror=server.url, max_age=3600)) == {"debian": "partial"}
     server.gives("/debian/DSA.list", (200, {}, FILES["debian/DSA.list"]))
     assert states(update("debian", mirror=server.url)) == {"debian": "unchanged"}
-    assert [each.error for each in index().sources()] == [None]
+    assert [each.lacking for each in index().sources()] == [None]
 
 
 @pytest.mark.parametrize(("value", "code"), [("CVE-\ud800", "feed_damaged"), ("CVE-2024-4\x00", None)])
