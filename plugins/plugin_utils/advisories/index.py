@@ -328,6 +328,7 @@ class Load:
         self._connection = connection
         self._source = source
         self.rows = 0
+        self.statements = 0
         self.generated_at: str | None = None
         self.fetched_at: str | None = None
         self.checked_at: str | None = None
@@ -344,6 +345,7 @@ class Load:
                     marks = ", ".join("?" * len(found[0]))
                     self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", found)
                     self.rows += len(found)
+                    self.statements += len(found) if kind is Statement else 0
             self._connection.executemany("INSERT INTO brought VALUES (?, ?, ?, ?, ?, ?)", _brought(chunk))
             for row in chunk:
                 if isinstance(row, Edition):

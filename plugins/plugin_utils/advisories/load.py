@@ -124,7 +124,7 @@ def _updated(
         }
         lacking = trouble.message if trouble else None
         if index.loaded(name) == facts:
-            index.confirmed(name, max(each.heard for each in fetched), lacking)
+            index.confirmed(name, _heard(fetched), lacking)
             outcome = Outcome(name, "unchanged", _rows(index, source), came)
         else:
             if came > _LARGE:
@@ -170,7 +170,8 @@ def _replace(
             except UpkeepError:
                 fetcher.forget(each.feed)
                 raise
-        if not load.rows:
+        # Notices alone would leave a distribution without a vulnerability.
+        if not (load.statements if source.os_ids else load.rows):
             of = f" of {', '.join(wanted)}" if wanted else ""
             raise UpkeepError(
                 "feed_empty",
@@ -179,10 +180,15 @@ def _replace(
                 source=source.name,
             )
         load.feeds, load.lacking = facts, lacking
-        load.checked_at = max(each.heard for each in fetched)
+        load.checked_at = _heard(fetched)
         dated = [each.modified for each in fetched if each.feed.dated and each.modified]
         load.generated_at = load.generated_at or max(dated, default=None)
         return load.rows
+
+
+def _heard(fetched: Sequence[Fetched]) -> str:
+    """When the upstream was last heard of, by what the source cannot do without."""
+    return max(each.heard for each in fetched if not each.feed.optional)
 
 
 def _of(rows: Iterable[Row], wanted: tuple[str, ...]) -> Iterator[Row]:

@@ -199,13 +199,34 @@ def test_a_damaged_file_is_fetched_whole_the_next_time(update, server):
 
 
 def test_files_that_say_nothing_are_not_believed(update, index, mirror):
+    """However much the lists of advisories go on to say."""
     update("debian")
     (mirror / "debian/tracker.json").write_text("{}")
-    (mirror / "debian/DSA.list").write_text("[01 Feb 2026] DSA-9-1 nothing\n")
-    (mirror / "debian/DLA.list").write_text("[01 Feb 2026] DLA-9-1 nothing\n")
     done = update("debian")["debian"]
     assert done.error_code == "feed_empty" and "nothing of debian:12" in done.msg
     assert len(index().statements("debian:12", "openssl")) == 7
+    (mirror / "kev/known_exploited_vulnerabilities.json").write_text(
+        json.dumps({**KEV, "count": 0, "vulnerabilities": []})
+    )
+    assert update("kev")["kev"].error_code == "feed_empty"
+
+
+def test_a_new_list_does_not_make_an_old_tracker_fresh(update, index, mirror, monkeypatch):
+    past = times.now() - timedelta(days=5)
+    real = os.fstat
+
+    def aged(handle):
+        facts = real(handle)
+        if os.path.samestat(facts, os.stat(mirror / "debian/tracker.json")):
+            fields = list(facts)
+            fields[8:10] = [past.timestamp()] * 2
+            return os.stat_result(fields)
+        return facts
+
+    monkeypatch.setattr(os, "fstat", aged)
+    update("debian")
+    (state,) = index().sources()
+    assert state.checked_at == times.iso(past) and state.is_stale(times.now())
 
 
 def test_a_source_that_never_came(update, index, mirror):
