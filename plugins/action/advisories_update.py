@@ -43,7 +43,7 @@ class ActionModule(UpkeepAction):
         settings = Settings(
             mirror=arguments["mirror"] or None, timeout=arguments["timeout"], attempts=arguments["attempts"]
         )
-        fetcher = Fetcher(home / _CACHE, settings)
+        fetcher = Fetcher(home / _CACHE, settings, say=lambda line: say([line]))
         path = home / FILE
         if self.check:
             return _would(path, sources, wanted, fetcher, arguments["max_age"])

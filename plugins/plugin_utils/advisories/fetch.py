@@ -31,12 +31,14 @@ from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
+from ..documents import text
 from ._way import AsItIs, Gzip
 from .address import apart, joined, local_folder, shown
 from .compressed import MAGIC
 from .model import Feed
 
 _BLOCK = 2**17
+_LARGE = 5_000_000  # bytes that take a while to come
 _REDIRECTS = 5
 _POINTER_LIMIT = 1024
 _FIRST_PAUSE = 1.0  # seconds, doubled with each attempt
@@ -94,10 +96,16 @@ class _Passing(Exception):
 class Fetcher:
     """Fetches feeds into the folder `cache`."""
 
-    def __init__(self, cache: Path, settings: Settings, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        settings: Settings,
+        wait: Callable[[float], None] = time.sleep,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._cache = cache
         self._settings = settings
-        self._wait = wait
+        self._wait, self._say = wait, say
         self._opener = urllib.request.build_opener(_Redirects)
         self._folder = local_folder(settings.mirror)
 
@@ -152,10 +160,10 @@ class Fetcher:
 
     def _line(self, source: str, url: str) -> str:
         with self._open(source, url, {}) as answer:
-            text = answer.read(_POINTER_LIMIT).decode("ascii", "replace").strip()
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+            name = answer.read(_POINTER_LIMIT).decode("ascii", "replace").strip()
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise _unexpected(source, url, "it names no file")
-        return text
+        return str(name)
 
     def _attempts(self, source: str, url: str, attempt: Callable[[], Any]) -> Any:
         for number in range(1, self._settings.attempts + 1):
@@ -243,6 +251,8 @@ class Fetcher:
         announced = answer.headers.get("Content-Length")
         if announced and announced.isdigit() and int(announced) > feed.limit:
             raise _too_large(source, feed, url)
+        if announced and announced.isdigit() and int(announced) > _LARGE:
+            self._say(f"{source}: fetching {text.size(int(announced))} from {shown(url)}")
         unpack = _unpacker(source, feed, url, answer.headers.get("Content-Encoding"))
         deadline = time.monotonic() + self._settings.patience
         sha256, size, came = hashlib.sha256(), 0, 0

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import address
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import address, fetch
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.fetch import Fetcher, Settings
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.model import Feed
 from cryptography import x509
@@ -29,10 +29,10 @@ def get_fixture(server, tmp_path):
     """get() fetches /feed.json into a cache; `waits` are the pauses it made."""
 
     def get(path="/feed.json", name="some/feed.json", limit=10_000, pointer=None, **settings):
-        fetcher = Fetcher(tmp_path / "cache", Settings(**{"timeout": 5, **settings}), get.waits.append)
+        fetcher = Fetcher(tmp_path / "cache", Settings(**{"timeout": 5, **settings}), get.waits.append, get.said.append)
         return fetcher.fetch("some", Feed(server.url + path, name, limit, pointer))
 
-    get.waits = []
+    get.waits, get.said = [], []
     get.cache = tmp_path / "cache"
     return get
 
@@ -49,6 +49,14 @@ def test_what_is_current_is_not_fetched_again(server, get):
     assert server.seen[1].headers["If-None-Match"] == '"one"'
     assert server.seen[1].headers["If-Modified-Since"] == STAMPED["Last-Modified"]
     assert left(get.cache) == ["feed.json", "feed.json.about.json"]
+
+
+def test_a_large_file_is_announced(server, get, monkeypatch):
+    monkeypatch.setattr(fetch, "_LARGE", 100)
+    server.gives("/feed.json", OK, (304, {}, b""))
+    get()
+    get()
+    assert get.said == [f"some: fetching 400 B from {server.url}/feed.json"]
 
 
 def test_a_changed_file_in_the_cache_is_fetched_whole(server, get):
