@@ -22,12 +22,12 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 # All that reading a file in another form than the expected one can raise.
 _DAMAGE = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, EOFError, OSError,
+    ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, EOFError, OSError, OverflowError,
     lzma.LZMAError, zlib.error, tarfile.TarError,
-    sqlite3.ProgrammingError, sqlite3.InterfaceError,  # a value that is of none of its types
 )  # fmt: skip
 _LONGEST = 256 * 2**20  # characters of one member of a streamed object
 _BLOCK = 2**20
+_UNFIT = (sqlite3.ProgrammingError, sqlite3.InterfaceError)  # of a value that the index has no type for
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
 
 
@@ -36,7 +36,7 @@ def reading(source: str, file: Path) -> Iterator[None]:
     """Turns what goes wrong inside into UpkeepError `feed_damaged` with source, file and place."""
     try:
         yield
-    except _DAMAGE as error:
+    except (*_DAMAGE, *_UNFIT) as error:
         raise damaged(source, file, _told(error))
 
 
