@@ -53,7 +53,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    """A running server, which no proxy of the environment stands before."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     running = Server()
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

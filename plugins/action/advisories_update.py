@@ -17,6 +17,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.index imp
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.model import Source
 
 _CACHE = "state/advisories"
+_FAILED = ("failed", "partial")
 
 
 class ActionModule(UpkeepAction):
@@ -42,14 +43,14 @@ class ActionModule(UpkeepAction):
         settings = Settings(
             mirror=arguments["mirror"] or None, timeout=arguments["timeout"], attempts=arguments["attempts"]
         )
-        fetcher = Fetcher(home / _CACHE, settings)
+        fetcher = Fetcher(home / _CACHE, settings, say=lambda line: say([line]))
         path = home / FILE
         if self.check:
             return _would(path, sources, wanted, fetcher, arguments["max_age"])
         with locks.exclusive(home / LOCK):
             outcomes = load.update(path, sources, wanted, fetcher, arguments["max_age"], lambda line: say([line]))
             told = _told(path, outcomes)
-        failed = [each.source for each in outcomes if each.state == "failed"]
+        failed = [each.source for each in outcomes if each.state in _FAILED]
         if failed:
             raise UpkeepError(
                 "sources_failed",
@@ -112,7 +113,7 @@ def _told(path: Path, outcomes: list[load.Outcome]) -> dict[str, Any]:
             "generated_at": states[each.source].generated_at,
             "stale": states[each.source].is_stale(now),
             "error_code": each.error_code,
-            "msg": each.msg if each.state == "failed" else None,
+            "msg": each.msg if each.state in _FAILED else None,
         }
         for each in outcomes
     ]

@@ -98,8 +98,9 @@ sources:
       type: str
       sample: debian
     state:
-      description: C(loaded), C(unchanged) (it has nothing new), C(fresh) (asked recently) or C(failed); in check mode
-        C(would_ask) or C(fresh).
+      description: C(loaded), C(unchanged) (it has nothing new), C(fresh) (asked recently), C(partial) (what matters is
+        current, but a file that only adds to it could not be renewed) or C(failed); in check mode C(would_ask) or
+        C(fresh).
       type: str
       sample: loaded
     files:

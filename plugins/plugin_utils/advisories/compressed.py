@@ -18,7 +18,13 @@ from typing import Any, BinaryIO, cast
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 # What a file of this suffix begins with.
-MAGIC = {".gz": b"\x1f\x8b", ".xz": b"\xfd7zXZ\x00", ".bz2": b"BZh", ".zst": b"\x28\xb5\x2f\xfd"}
+MAGIC = {
+    ".gz": b"\x1f\x8b",
+    ".xz": b"\xfd7zXZ\x00",
+    ".bz2": b"BZh",
+    ".zst": b"\x28\xb5\x2f\xfd",
+    ".zip": b"PK\x03\x04",
+}
 _MEMBER_LIMIT = 64 * 2**20  # no document in an archive comes near
 
 

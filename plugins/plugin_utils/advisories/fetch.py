@@ -31,11 +31,14 @@ from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
+from ..documents import text
+from ._way import AsItIs, Gzip
 from .address import apart, joined, local_folder, shown
 from .compressed import MAGIC
 from .model import Feed
 
 _BLOCK = 2**17
+_LARGE = 5_000_000  # bytes that take a while to come
 _REDIRECTS = 5
 _POINTER_LIMIT = 1024
 _FIRST_PAUSE = 1.0  # seconds, doubled with each attempt
@@ -93,10 +96,16 @@ class _Passing(Exception):
 class Fetcher:
     """Fetches feeds into the folder `cache`."""
 
-    def __init__(self, cache: Path, settings: Settings, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        settings: Settings,
+        wait: Callable[[float], None] = time.sleep,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._cache = cache
         self._settings = settings
-        self._wait = wait
+        self._wait, self._say = wait, say
         self._opener = urllib.request.build_opener(_Redirects)
         self._folder = local_folder(settings.mirror)
 
@@ -117,6 +126,15 @@ class Fetcher:
         return Fetched(
             feed, file, answer.sha256, answer.size, is_new, _made(answer.last_modified), times.iso(times.now())
         )
+
+    def last(self, feed: Feed) -> Fetched | None:
+        """What the last fetch left, without asking anybody; None where that is nothing."""
+        file = self._cache / feed.path
+        about = _about(file, None) if self._folder is None else None
+        if about is None:
+            return None
+        heard = times.from_timestamp(file.stat().st_mtime)
+        return Fetched(feed, file, about.sha256, about.size, False, _made(about.last_modified), heard)
 
     def forget(self, feed: Feed) -> None:
         """Fetch this one whole the next time: it turned out to be damaged."""
@@ -142,10 +160,10 @@ class Fetcher:
 
     def _line(self, source: str, url: str) -> str:
         with self._open(source, url, {}) as answer:
-            text = answer.read(_POINTER_LIMIT).decode("ascii", "replace").strip()
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+            name = answer.read(_POINTER_LIMIT).decode("ascii", "replace").strip()
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise _unexpected(source, url, "it names no file")
-        return text
+        return str(name)
 
     def _attempts(self, source: str, url: str, attempt: Callable[[], Any]) -> Any:
         for number in range(1, self._settings.attempts + 1):
@@ -192,6 +210,8 @@ class Fetcher:
             if isinstance(error.reason, ssl.SSLCertVerificationError):
                 raise _unexpected(source, url, f"its certificate is not trusted: {error.reason.verify_message}")
             raise _Passing(_reason(error.reason))
+        except zlib.error:
+            raise _Passing("the gzip of the answer is damaged")
         except (ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException) as error:
             raise _Passing(_reason(error))
         except OSError as error:  # not the network's
@@ -231,7 +251,9 @@ class Fetcher:
         announced = answer.headers.get("Content-Length")
         if announced and announced.isdigit() and int(announced) > feed.limit:
             raise _too_large(source, feed, url)
-        unpack = _unpacker(source, url, answer.headers.get("Content-Encoding"))
+        if announced and announced.isdigit() and int(announced) > _LARGE:
+            self._say(f"{source}: fetching {text.size(int(announced))} from {shown(url)}")
+        unpack = _unpacker(source, feed, url, answer.headers.get("Content-Encoding"))
         deadline = time.monotonic() + self._settings.patience
         sha256, size, came = hashlib.sha256(), 0, 0
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
@@ -268,41 +290,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-class _Identity:
-    """Content as it comes."""
-
-    def __call__(self, block: bytes) -> Iterator[bytes]:
-        yield block
-
-    def is_whole(self) -> bool:
-        return True
-
-
-class _Gzip:
-    """Content that the server packed for the way, in pieces of bounded size."""
-
-    def __init__(self) -> None:
-        self._unpack = zlib.decompressobj(wbits=31)
-
-    def __call__(self, block: bytes) -> Iterator[bytes]:
-        while block:
-            try:
-                content = self._unpack.decompress(block, _BLOCK)
-            except zlib.error:
-                raise _Passing("the gzip of the answer is damaged")
-            block = self._unpack.unconsumed_tail
-            if content:
-                yield content
-
-    def is_whole(self) -> bool:
-        return self._unpack.eof
-
-
-def _unpacker(source: str, url: str, encoding: str | None) -> _Identity | _Gzip:
-    if encoding in (None, "", "identity"):
-        return _Identity()
+def _unpacker(source: str, feed: Feed, url: str, encoding: str | None) -> AsItIs | Gzip:
+    # Many servers call a file's own packing the way's; a packed file is asked for as it is, and taken as it comes.
+    if encoding in (None, "", "identity") or Path(feed.path).suffix in MAGIC:
+        return AsItIs()
     if encoding in ("gzip", "x-gzip"):
-        return _Gzip()
+        return Gzip()
     raise _unexpected(source, url, f"it is packed as {encoding}")
 
 
@@ -335,15 +328,15 @@ def _from_folder(source: str, feed: Feed, file: Path) -> Fetched:
     return Fetched(feed, file, sha256, facts.st_size, True, modified, times.from_timestamp(heard))
 
 
-def _about(file: Path, url: str) -> _About | None:
-    """What is known of a cached file, if it came from this address and is still what came."""
+def _about(file: Path, url: str | None) -> _About | None:
+    """What is known of a cached file, if it came from this address (None: from any) and is still what came."""
     try:
         about = _About(**json.loads(_beside(file).read_bytes()))
         with file.open("rb") as stream:
             is_same = hashlib.file_digest(stream, "sha256").hexdigest() == about.sha256
     except (OSError, ValueError, TypeError):
         return None
-    return about if is_same and about.url == shown(url) else None
+    return about if is_same and (url is None or about.url == shown(url)) else None
 
 
 def _beside(file: Path) -> Path:
@@ -371,7 +364,9 @@ def _reason(error: Any) -> str:
         return "no answer in time"
     if isinstance(error, http.client.IncompleteRead):
         return f"cut off after {len(error.partial)} bytes"
-    return getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, OSError):
+        return error.strerror or " ".join(str(error).split())  # a proxy's refusal has no number
+    return type(error).__name__
 
 
 def _unexpected(source: str, url: str, what: str) -> UpkeepError:

@@ -24,6 +24,7 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
+from . import _sql
 from .model import Edition, Exploited, Notice, Row, Score, Statement
 
 # Goes up with every change of a table. An index of another version is built anew, not converted.
@@ -34,61 +35,6 @@ _WAIT = 30.0  # seconds for another process's transaction
 # No source is silent for so long: an edition older than this comes from a mirror or a copy that nobody renews.
 _SILENCE = timedelta(days=30)
 _TABLES = {Statement: "statement", Notice: "notice", Exploited: "exploited", Score: "score"}
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE source (
-    name TEXT PRIMARY KEY, title TEXT, os_ids TEXT, max_age INTEGER, fetched_at TEXT, generated_at TEXT,
-    checked_at TEXT, rows INTEGER, error TEXT, feeds TEXT
-) WITHOUT ROWID;
-CREATE TABLE statement (
-    source TEXT, release TEXT, package TEXT, kind TEXT, vulnerability TEXT, status TEXT, fixed TEXT, advisory TEXT,
-    advisory_published TEXT, severity TEXT, cvss REAL, published TEXT, deferred TEXT, module TEXT, subscription TEXT
-);
-CREATE INDEX statement_of ON statement (release, package, kind);
-CREATE INDEX statement_from ON statement (source);
-CREATE TABLE notice (
-    source TEXT, advisory TEXT, published TEXT, release TEXT, package TEXT, fixed TEXT, vulnerabilities TEXT
-);
-CREATE INDEX notice_of ON notice (release, package);
-CREATE TABLE exploited (source TEXT, vulnerability TEXT, added TEXT, due TEXT, ransomware INTEGER, title TEXT);
-CREATE INDEX exploited_of ON exploited (vulnerability);
-CREATE TABLE score (source TEXT, vulnerability TEXT, epss REAL, percentile REAL, scored TEXT);
-CREATE INDEX score_of ON score (vulnerability);
-CREATE TABLE known (vulnerability TEXT PRIMARY KEY, first_published TEXT) WITHOUT ROWID;
-"""
-# Which advisory brought which fix, one row a vulnerability: exists while a source is being replaced.
-_BROUGHT = """
-CREATE TEMP TABLE IF NOT EXISTS brought (
-    release TEXT, package TEXT, vulnerability TEXT, fixed TEXT, advisory TEXT, published TEXT
-);
-CREATE INDEX IF NOT EXISTS temp.brought_of ON brought (release, package, vulnerability);
-"""
-# In this order: an advisory that names the vulnerability and brought the very version, one that names it, one that
-# brought the version.
-_MATCHES = (
-    "brought.vulnerability = statement.vulnerability AND brought.fixed = statement.fixed",
-    "brought.vulnerability = statement.vulnerability",
-    "brought.vulnerability = '' AND brought.fixed = statement.fixed",
-)
-_JOIN = """
-UPDATE statement SET (advisory, advisory_published) = (
-    SELECT advisory, published FROM brought
-    WHERE brought.release = statement.release AND brought.package = statement.package AND {match}
-    ORDER BY published LIMIT 1
-) WHERE source = ? AND status = 'fixed' AND advisory IS NULL AND EXISTS (
-    SELECT 1 FROM brought WHERE brought.release = statement.release AND brought.package = statement.package AND {match}
-)
-"""
-# When a vulnerability was first spoken of, as far as any edition ever loaded says: no later edition moves it back.
-_REMEMBER = """
-INSERT INTO known
-SELECT vulnerability, min(said) FROM (
-    SELECT vulnerability, published AS said FROM statement WHERE source = :source
-    UNION ALL SELECT vulnerability, advisory_published FROM statement WHERE source = :source
-    UNION ALL SELECT vulnerability, added FROM exploited WHERE source = :source
-) WHERE said IS NOT NULL GROUP BY vulnerability
-ON CONFLICT (vulnerability) DO UPDATE SET first_published = min(first_published, excluded.first_published)
-"""
 _AT_ONCE = 500  # values in one query, below SQLite's limit on parameters
 
 
@@ -96,6 +42,7 @@ _AT_ONCE = 500  # values in one query, below SQLite's limit on parameters
 class SourceState:
     """How far a source can be trusted. `error` is why the last attempt failed, None where it went well.
 
+    lacking: what could not be renewed of its optional files and why: less is known, nothing false.
     fetched_at: when its rows came; checked_at: when the upstream last said that they are current; generated_at: the
     upstream's own time.
     """
@@ -109,6 +56,7 @@ class SourceState:
     checked_at: str | None
     rows: int
     error: str | None
+    lacking: str | None = None
 
     def age(self, now: Any) -> float | None:
         """Seconds since the upstream was last heard of."""
@@ -175,7 +123,8 @@ class Index:
     def sources(self) -> list[SourceState]:
         """Every source that was ever tried, by name."""
         rows = self._connection.execute(
-            "SELECT name, title, os_ids, max_age, fetched_at, generated_at, checked_at, rows, error FROM source "
+            "SELECT name, title, os_ids, max_age, fetched_at, generated_at, checked_at, rows, error, "
+            "lacking FROM source "
             "ORDER BY name"
         )
         return [SourceState(name, title, tuple(json.loads(os_ids)), *rest) for name, title, os_ids, *rest in rows]
@@ -232,23 +181,23 @@ class Index:
     def replacing(self, source: str, title: str, os_ids: Sequence[str], max_age: int) -> Iterator[Load]:
         """One transaction in which all rows of a source are replaced; an exception leaves the old ones."""
         connection = self._connection
-        connection.executescript(_BROUGHT)
+        connection.executescript(_sql.BROUGHT)
         with self._transaction():
             connection.execute("DELETE FROM brought")
             for table in _TABLES.values():
                 connection.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
             load = Load(connection, source)
             yield load
-            for match in _MATCHES:
-                connection.execute(_JOIN.format(match=match), (source,))
-            connection.execute(_REMEMBER, {"source": source})
+            for match in _sql.MATCHES:
+                connection.execute(_sql.JOIN.format(match=match), (source,))
+            connection.execute(_sql.REMEMBER, {"source": source})
             connection.execute("DELETE FROM brought")
             now = times.iso(times.now())
             connection.execute(
-                "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
                 (
                     source, title, json.dumps(list(os_ids)), max_age, load.fetched_at or now, load.generated_at,
-                    load.checked_at or now, load.rows, json.dumps(load.feeds),
+                    load.checked_at or now, load.rows, json.dumps(load.feeds), load.lacking,
                 ),
             )  # fmt: skip
             self._next_generation()
@@ -261,10 +210,11 @@ class Index:
             (source, title, json.dumps(list(os_ids)), max_age, error),
         )
 
-    def confirmed(self, source: str, heard: str | None = None) -> None:
+    def confirmed(self, source: str, heard: str | None = None, lacking: str | None = None) -> None:
         """The upstream says (now, or when `heard`) that what is there is current."""
         self._connection.execute(
-            "UPDATE source SET checked_at = ?, error = NULL WHERE name = ?", (heard or times.iso(times.now()), source)
+            "UPDATE source SET checked_at = ?, error = NULL, lacking = ? WHERE name = ?",
+            (heard or times.iso(times.now()), lacking, source),
         )
 
     def copy_to(self, path: Path) -> None:
@@ -337,7 +287,7 @@ class Index:
         empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if empty and create:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {_sql.SCHEMA} COMMIT;")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != VERSION:
@@ -353,7 +303,7 @@ class Index:
 def expected_tables() -> set[tuple[str, ...]]:
     """`Index.tables()` of an index of this version."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(_SCHEMA)
+        connection.executescript(_sql.SCHEMA)
         return Index(Path(), connection).tables()
 
 
@@ -378,10 +328,12 @@ class Load:
         self._connection = connection
         self._source = source
         self.rows = 0
+        self.statements = 0
         self.generated_at: str | None = None
         self.fetched_at: str | None = None
         self.checked_at: str | None = None
         self.feeds: dict[str, Any] = {}
+        self.lacking: str | None = None
 
     def add(self, rows: Iterable[Row]) -> None:
         """As a stream: memory does not grow with their number."""
@@ -393,6 +345,7 @@ class Load:
                     marks = ", ".join("?" * len(found[0]))
                     self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", found)
                     self.rows += len(found)
+                    self.statements += len(found) if kind is Statement else 0
             self._connection.executemany("INSERT INTO brought VALUES (?, ?, ?, ?, ?, ?)", _brought(chunk))
             for row in chunk:
                 if isinstance(row, Edition):

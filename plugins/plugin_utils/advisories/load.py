@@ -8,7 +8,7 @@ A source that fails says so in the index and keeps its rows; the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from . import releases as release_keys
 from .fetch import Fetched, Fetcher
 from .index import Index, SourceState, writing
 from .model import Row, Source
+from .sources._reading import reading
 
 _LARGE = 5_000_000  # bytes that take a while to read
 
@@ -30,7 +31,8 @@ _LARGE = 5_000_000  # bytes that take a while to read
 class Outcome:
     """What became of a source.
 
-    state: `loaded`, `unchanged` (the upstream has nothing new), `fresh` (asked recently, not asked again), `failed`.
+    state: `loaded`, `unchanged` (the upstream has nothing new), `fresh` (asked recently, not asked again), `partial`
+        (what matters is current, an optional file could not be renewed), `failed`.
     bytes: of its files as they came.
     """
 
@@ -47,6 +49,7 @@ class Outcome:
             "loaded": f"{size(self.bytes)}, {amount(self.rows)} rows loaded",
             "unchanged": f"{size(self.bytes)}, not modified",
             "fresh": f"{self.msg}, not asked again",
+            "partial": f"{size(self.bytes)}, {amount(self.rows)} rows, but not all: FAILED {self.msg}",
         }
         # The sentence of a failure begins with the source.
         return f"{self.source}: {told[self.state]}" if self.state in told else f"FAILED {self.msg}"
@@ -60,7 +63,8 @@ def wanted_of(source: Source, releases: Iterable[str]) -> tuple[str, ...]:
 def is_fresh(index: Index, source: Source, releases: Iterable[str], max_age: int, now: datetime) -> str | None:
     """`asked 12 min ago`, where the source was asked at most `max_age` seconds ago for at least these releases."""
     state = _state(index, source)
-    age = state.age(now) if state is not None and state.error is None else None
+    is_well = state is not None and state.error is None and state.lacking is None
+    age = state.age(now) if state is not None and is_well else None
     if age is None or age > max_age:
         return None
     loaded = index.loaded(source.name)
@@ -111,22 +115,41 @@ def _updated(
     if told := is_fresh(index, source, releases, max_age, times.now()):
         return Outcome(name, "fresh", _rows(index, source), 0, msg=told)
     try:
-        fetched = [fetcher.fetch(name, feed) for feed in source.feeds(wanted)]
+        fetched, trouble = _fetched(source, wanted, fetcher)
         came = sum(each.size for each in fetched)
         facts = {
             "collection": VERSION,  # another one may read the same files otherwise
             "releases": list(wanted),
             "files": {each.feed.path: each.sha256 for each in fetched},
         }
+        lacking = trouble.message if trouble else None
         if index.loaded(name) == facts:
-            index.confirmed(name, max(each.heard for each in fetched))
-            return Outcome(name, "unchanged", _rows(index, source), came)
-        if came > _LARGE:
-            say(f"{name}: reading {size(came)}")
-        return Outcome(name, "loaded", _replace(index, source, wanted, fetched, fetcher, facts), came)
+            index.confirmed(name, _heard(fetched), lacking)
+            outcome = Outcome(name, "unchanged", _rows(index, source), came)
+        else:
+            if came > _LARGE:
+                say(f"{name}: reading {size(came)}")
+            rows = _replace(index, source, wanted, fetched, fetcher, facts, lacking)
+            outcome = Outcome(name, "loaded", rows, came)
+        return replace(outcome, state="partial", error_code=trouble.code, msg=lacking) if trouble else outcome
     except UpkeepError as error:
         index.failed(name, source.title, source.os_ids, source.max_age, error.message)
         return Outcome(name, "failed", _rows(index, source), 0, error.code, error.message)
+
+
+def _fetched(source: Source, wanted: tuple[str, ...], fetcher: Fetcher) -> tuple[list[Fetched], UpkeepError | None]:
+    """The source's files, an optional one as it last came where it does not come now; and why it does not."""
+    fetched, trouble = [], None
+    for feed in source.feeds(wanted):
+        try:
+            fetched.append(fetcher.fetch(source.name, feed))
+        except UpkeepError as error:
+            if not feed.optional:
+                raise
+            trouble = error
+            last = fetcher.last(feed)
+            fetched += [last] if last else []
+    return fetched, trouble
 
 
 def _replace(
@@ -136,16 +159,19 @@ def _replace(
     fetched: Sequence[Fetched],
     fetcher: Fetcher,
     facts: dict[str, Any],
+    lacking: str | None,
 ) -> int:
     """How many rows there are now."""
     with index.replacing(source.name, source.title, source.os_ids, source.max_age) as load:
         for each in fetched:
             try:
-                load.add(_of(source.parse(each.feed, each.file), wanted))
+                with reading(source.name, each.file):
+                    load.add(_of(source.parse(each.feed, each.file), wanted))
             except UpkeepError:
                 fetcher.forget(each.feed)
                 raise
-        if not load.rows:
+        # Notices alone would leave a distribution without a vulnerability.
+        if not (load.statements if source.os_ids else load.rows):
             of = f" of {', '.join(wanted)}" if wanted else ""
             raise UpkeepError(
                 "feed_empty",
@@ -153,11 +179,16 @@ def _replace(
                 "the files, and whether the source still speaks of that release.",
                 source=source.name,
             )
-        load.feeds = facts
-        load.checked_at = max(each.heard for each in fetched)
+        load.feeds, load.lacking = facts, lacking
+        load.checked_at = _heard(fetched)
         dated = [each.modified for each in fetched if each.feed.dated and each.modified]
         load.generated_at = load.generated_at or max(dated, default=None)
         return load.rows
+
+
+def _heard(fetched: Sequence[Fetched]) -> str:
+    """When the upstream was last heard of, by what the source cannot do without."""
+    return max(each.heard for each in fetched if not each.feed.optional)
 
 
 def _of(rows: Iterable[Row], wanted: tuple[str, ...]) -> Iterator[Row]:

@@ -103,6 +103,7 @@ class Feed:
     `limit` is the most bytes that are taken of it (as it lies there: compressed or not).
     `pointer`: the URL of a one-line text file that names the feed's file, where its name changes with each edition
         (`archive_latest.txt`); `url` is then the folder that the name is relative to. A mirror serves `path` as it is.
+    `optional`: without it less is known (when fixes came), and nothing false.
     `dated`: the upstream makes it anew at least daily, so that its Last-Modified says when it was made.
     """
 
@@ -111,6 +112,7 @@ class Feed:
     limit: int = 512 * 2**20
     pointer: str | None = None
     dated: bool = False
+    optional: bool = False
 
 
 class Source(Protocol):

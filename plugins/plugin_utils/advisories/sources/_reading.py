@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import re
+import sqlite3
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ _DAMAGE = (
 )  # fmt: skip
 _LONGEST = 256 * 2**20  # characters of one member of a streamed object
 _BLOCK = 2**20
+_UNFIT = (sqlite3.ProgrammingError, sqlite3.InterfaceError)  # of a value that the index has no type for
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
 
 
@@ -34,12 +36,13 @@ def reading(source: str, file: Path) -> Iterator[None]:
     """Turns what goes wrong inside into UpkeepError `feed_damaged` with source, file and place."""
     try:
         yield
-    except _DAMAGE as error:
+    except (*_DAMAGE, *_UNFIT) as error:
         raise damaged(source, file, _told(error))
 
 
 def damaged(source: str, file: Path, what: str) -> UpkeepError:
     """`feed_damaged`: nothing of the file is used."""
+    what = what.encode("utf-8", "backslashreplace").decode()  # it may quote half a character
     return UpkeepError(
         "feed_damaged",
         f"{source}: {file} is not what the source documents ({what}). What was loaded before stays; "

@@ -44,8 +44,8 @@ class _Debian:
         """One set of files speaks of every release."""
         return [
             Feed("https://security-tracker.debian.org/tracker/data/json", "debian/tracker.json", dated=True),
-            Feed(f"{_LISTS}/DSA/list", "debian/DSA.list", 64 * 2**20),
-            Feed(f"{_LISTS}/DLA/list", "debian/DLA.list", 64 * 2**20),
+            Feed(f"{_LISTS}/DSA/list", "debian/DSA.list", 64 * 2**20, optional=True),
+            Feed(f"{_LISTS}/DLA/list", "debian/DLA.list", 64 * 2**20, optional=True),
         ]
 
     def parse(self, feed: Feed, file: Path) -> Iterator[Row]:

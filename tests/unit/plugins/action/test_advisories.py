@@ -89,6 +89,13 @@ def test_a_source_that_fails_fails_the_task_after_the_others(act):
     assert (failed["error_code"], failed["stale"], failed["rows"]) == ("feed_damaged", True, 0)
 
 
+def test_a_list_that_is_missing_fails_the_task_and_not_the_source(act):
+    (act.mirror / "debian/DLA.list").unlink()
+    result = act(advisories_update, mirror=str(act.mirror), sources=["debian"])
+    assert result["failed"] and states(result) == {"debian": "partial"}
+    assert result["sources"][0]["rows"] > 0 and result["sources"][0]["error_code"] == "feed_missing"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

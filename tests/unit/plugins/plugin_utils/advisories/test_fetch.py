@@ -5,13 +5,19 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import time
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import address
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import address, fetch
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.fetch import Fetcher, Settings
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.model import Feed
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 CONTENT = b'{"a": 1}' * 50
 STAMPED = {"ETag": '"one"', "Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT"}
@@ -23,10 +29,10 @@ def get_fixture(server, tmp_path):
     """get() fetches /feed.json into a cache; `waits` are the pauses it made."""
 
     def get(path="/feed.json", name="some/feed.json", limit=10_000, pointer=None, **settings):
-        fetcher = Fetcher(tmp_path / "cache", Settings(**{"timeout": 5, **settings}), get.waits.append)
+        fetcher = Fetcher(tmp_path / "cache", Settings(**{"timeout": 5, **settings}), get.waits.append, get.said.append)
         return fetcher.fetch("some", Feed(server.url + path, name, limit, pointer))
 
-    get.waits = []
+    get.waits, get.said = [], []
     get.cache = tmp_path / "cache"
     return get
 
@@ -43,6 +49,14 @@ def test_what_is_current_is_not_fetched_again(server, get):
     assert server.seen[1].headers["If-None-Match"] == '"one"'
     assert server.seen[1].headers["If-Modified-Since"] == STAMPED["Last-Modified"]
     assert left(get.cache) == ["feed.json", "feed.json.about.json"]
+
+
+def test_a_large_file_is_announced(server, get, monkeypatch):
+    monkeypatch.setattr(fetch, "_LARGE", 100)
+    server.gives("/feed.json", OK, (304, {}, b""))
+    get()
+    get()
+    assert get.said == [f"some: fetching 400 B from {server.url}/feed.json"]
 
 
 def test_a_changed_file_in_the_cache_is_fetched_whole(server, get):
@@ -157,6 +171,12 @@ def test_the_way_may_be_packed(server, get):
     assert server.seen[0].headers["Accept-Encoding"] == "gzip"
 
 
+def test_a_server_that_calls_the_file_s_own_packing_the_way_s(server, get):
+    packed = gzip.compress(CONTENT)
+    server.gives("/feed.json", (200, GZ, packed))
+    assert get(name="some/feed.csv.gz").file.read_bytes() == packed
+
+
 def test_a_pointer_names_the_file(server, get):
     server.gives("/feeds/latest.txt", (200, {}, b"feed-2026-11-23.json\n"))
     server.gives("/feeds/feed-2026-11-23.json", OK)
@@ -207,6 +227,50 @@ def test_a_mirror_that_is_none(get, mirror):
     with pytest.raises(UpkeepError) as caught:
         get(mirror=mirror)
     assert caught.value.code == "bad_mirror"
+
+
+@pytest.fixture
+def own_certificate(tmp_path):
+    """A server's context with a certificate that nobody has signed, and the certificate's file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "own.pem"
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private + made.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context, file
+
+
+def test_https(server, get, own_certificate, monkeypatch):
+    context, file = own_certificate
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.gives("/m/some/feed.json", OK)
+    mirror = server.url.replace("http://", "https://") + "/m"
+    with pytest.raises(UpkeepError, match="certificate is not trusted") as caught:
+        get(mirror=mirror)
+    assert caught.value.code == "feed_unexpected" and get.waits == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert get(mirror=mirror).size == len(CONTENT)
+    server.gives("/m/some/feed.json", (302, {"Location": server.url + "/feed.json"}, b""))
+    with pytest.raises(UpkeepError, match="lead nowhere"):
+        get(mirror=mirror)
+
+
+def test_a_proxy_that_refuses(server, get, monkeypatch):
+    monkeypatch.setenv("https_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UpkeepError, match="Tunnel connection failed: 501"):
+        get(mirror="https://feeds.example.org/", attempts=1)
 
 
 def test_nobody_listens(get):

@@ -16,7 +16,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import fl
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.fetch import Fetcher, Settings
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.index import Index
 
-from tests.feeds import FILES, KEV, TRACKER
+from tests.feeds import FILES, KEV, TRACKER, UBUNTU, archive
 
 RELEASES = frozenset({"debian:12", "ubuntu:22.04", "alpine:3.22"})
 NAMES = ("debian", "ubuntu", "alpine", "kev", "epss")
@@ -155,6 +155,40 @@ def test_a_source_that_fails_keeps_its_rows_and_the_others_go_on(update, index, 
     assert {each.name: each.error for each in index().sources()}["debian"] is None
 
 
+def test_an_optional_file_that_does_not_come_leaves_the_rest_current(update, index, server):
+    for name, content in FILES.items():
+        server.gives("/" + name, (200, {}, content))
+    update("debian", mirror=server.url)
+    new = json.dumps(TRACKER).replace("CVE-2024-4", "CVE-2024-5").encode()
+    server.gives("/debian/tracker.json", (200, {}, new))
+    server.gives("/debian/DSA.list", (404, {}, b""))
+    done = update("debian", mirror=server.url)["debian"]
+    assert (done.state, done.error_code) == ("partial", "feed_refused")
+    statements = index().statements("debian:12", "openssl")
+    assert [each.vulnerability for each in statements][-1] == "CVE-2024-5"
+    assert statements[0].advisory == "DSA-6113-1", "from the list that came last"
+    (state,) = index().sources()
+    assert "debian/DSA.list" in state.lacking and state.error is None and not state.is_stale(times.now())
+    assert states(update("debian", mirror=server.url, max_age=3600)) == {"debian": "partial"}
+    server.gives("/debian/DSA.list", (200, {}, FILES["debian/DSA.list"]))
+    assert states(update("debian", mirror=server.url)) == {"debian": "unchanged"}
+    assert [each.lacking for each in index().sources()] == [None]
+
+
+@pytest.mark.parametrize(("value", "code"), [("CVE-\ud800", "feed_damaged"), ("CVE-2024-4\x00", None)])
+def test_text_that_no_database_takes_is_damage(update, mirror, value, code):
+    (mirror / "debian/tracker.json").write_text(json.dumps(TRACKER).replace("CVE-2024-4", json.dumps(value)[1:-1]))
+    assert update("debian")["debian"].error_code == code
+
+
+@pytest.mark.parametrize("name", [["netty"], {"a": 1}, 2**70])
+def test_values_of_another_kind_are_damage(update, mirror, name):
+    record = json.loads(json.dumps(UBUNTU["osv/usn/USN-7284-1.json"]))
+    record["affected"][0]["package"]["name"] = name
+    (mirror / "ubuntu/osv-all.tar.xz").write_bytes(archive({"osv/usn/USN-7284-1.json": record}))
+    assert update("ubuntu")["ubuntu"].error_code == "feed_damaged"
+
+
 def test_a_damaged_file_is_fetched_whole_the_next_time(update, server):
     for name, content in FILES.items():
         server.gives("/" + name, (200, {"ETag": '"1"'}, content))
@@ -165,13 +199,34 @@ def test_a_damaged_file_is_fetched_whole_the_next_time(update, server):
 
 
 def test_files_that_say_nothing_are_not_believed(update, index, mirror):
+    """However much the lists of advisories go on to say."""
     update("debian")
     (mirror / "debian/tracker.json").write_text("{}")
-    (mirror / "debian/DSA.list").write_text("[01 Feb 2026] DSA-9-1 nothing\n")
-    (mirror / "debian/DLA.list").write_text("[01 Feb 2026] DLA-9-1 nothing\n")
     done = update("debian")["debian"]
     assert done.error_code == "feed_empty" and "nothing of debian:12" in done.msg
     assert len(index().statements("debian:12", "openssl")) == 7
+    (mirror / "kev/known_exploited_vulnerabilities.json").write_text(
+        json.dumps({**KEV, "count": 0, "vulnerabilities": []})
+    )
+    assert update("kev")["kev"].error_code == "feed_empty"
+
+
+def test_a_new_list_does_not_make_an_old_tracker_fresh(update, index, mirror, monkeypatch):
+    past = times.now() - timedelta(days=5)
+    real = os.fstat
+
+    def aged(handle):
+        facts = real(handle)
+        if os.path.samestat(facts, os.stat(mirror / "debian/tracker.json")):
+            fields = list(facts)
+            fields[8:10] = [past.timestamp()] * 2
+            return os.stat_result(fields)
+        return facts
+
+    monkeypatch.setattr(os, "fstat", aged)
+    update("debian")
+    (state,) = index().sources()
+    assert state.checked_at == times.iso(past) and state.is_stale(times.now())
 
 
 def test_a_source_that_never_came(update, index, mirror):
