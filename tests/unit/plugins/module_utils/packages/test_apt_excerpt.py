@@ -193,7 +193,7 @@ def universe(seed):
         for field, most in (("Depends", 2), ("Recommends", 1), ("Conflicts", 1), ("Breaks", 1)):
             if field != "Depends" and chance.random() > (0.3 if field == "Recommends" else quarrel):
                 continue
-            wanted = [relation(names) for _ in range(chance.randint(0, most))]
+            wanted = [relation(names) for _number in range(chance.randint(0, most))]
             wanted = [each for each in wanted if each.split()[0] != name]
             if wanted and field == "Depends" and chance.random() < 0.4:
                 wanted[-1] += f" | {chance.choice(names)}"
