@@ -23,10 +23,11 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from .. import atomic, state
 from ..version import VERSION
-from ._apt_view import Paths
+from ._apt_view import Paths, has_cache_room
 from ._dpkg import DpkgPackage
 from ._last_answer import fingerprint
 
+_CACHE_ROOM = 32 << 20
 _HELPER = "/usr/lib/apt/apt-helper"
 _INDEX = re.compile(r"^(.+_Packages)(\.(?:lz4|gz|xz|bz2|zst|lzma))?$")
 _RELEASE = re.compile(r"_(?:InRelease|Release|Release\.gpg)$")
@@ -109,7 +110,8 @@ def _take_kept() -> Optional[Tuple[str, int]]:
 
 def _ensure(folder: str, paths: Paths, installed: Set[bytes]) -> Tuple[str, str]:
     lists, note = os.path.join(folder, "lists"), os.path.join(folder, "known.json")
-    made = os.path.join(lists, ""), os.path.join(folder, "pkgcache.bin")
+    pkgcache = os.path.join(folder, "pkgcache.bin")
+    made = os.path.join(lists, ""), pkgcache if has_cache_room(pkgcache, _CACHE_ROOM) else ""
     # The lists alone: a refresh that brought nothing new leaves its marks beside them.
     wanted = [name for name in os.listdir(paths.lists) if _INDEX.match(name) or _RELEASE.search(name)]
     asked = [VERSION, paths.lists, fingerprint(os.path.join(paths.lists, name) for name in wanted)]

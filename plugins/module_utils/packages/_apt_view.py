@@ -45,7 +45,7 @@ class Paths:
 _CACHE_ROOM = 256 << 20
 
 
-def has_cache_room(pkgcache: str) -> bool:
+def has_cache_room(pkgcache: str, room: int = _CACHE_ROOM) -> bool:
     """Whether apt may write its cache where it is configured to: without room it gives up, and answers nothing at all.
 
     True where apt is told to keep none.
@@ -55,7 +55,7 @@ def has_cache_room(pkgcache: str) -> bool:
         status = os.statvfs(folder or "/")
     except OSError:  # no such folder: apt's own business
         return True
-    return not pkgcache or status.f_bavail * status.f_frsize >= _CACHE_ROOM
+    return not pkgcache or status.f_bavail * status.f_frsize >= room
 
 
 @dataclass(frozen=True)

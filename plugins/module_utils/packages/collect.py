@@ -18,10 +18,24 @@ from .. import times
 from ..version import VERSION
 from . import _last_answer, boot, host, kernel, reboot, registry, restarts
 from ._locks import locked_by
-from .model import SCHEMA, KernelPackage, Options, StaleService, plain
+from .model import (
+    SCHEMA,
+    Health,
+    Installed,
+    KernelPackage,
+    Metadata,
+    Options,
+    PackageState,
+    Pending,
+    Repository,
+    StaleService,
+    plain,
+)
 
 # However quiet a host is: what no file tells is looked at once in a while.
 _LONGEST = 86400
+# An answer of another shape than this code's is none: clones change between two releases.
+_SHAPE = [[*shape.__dataclass_fields__] for shape in (PackageState, Metadata, Repository, Installed, Pending, Health)]
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ def _packages(name: str, options: Options) -> Tuple[Dict[str, Any], Optional[str
     inputs = registry.MANAGERS[name].inputs
     refresh = "never" if options.check_mode else options.refresh
     # A refresh that would be made is work to do; one that would not, no matter why, is no difference.
-    question = [name, options.bindings, options.max_age, options.root, refresh == "never"]
+    question = [name, options.bindings, options.max_age, options.root, refresh == "never", _SHAPE]
     if inputs and refresh != "always":
         last = _last_answer.load(name, question)
         if last and (refresh == "never" or not last["state"]["metadata"]["stale"]):

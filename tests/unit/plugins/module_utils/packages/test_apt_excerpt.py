@@ -168,6 +168,14 @@ def test_where_nothing_can_be_written(place, monkeypatch, tmp_path):
     assert cut(place) is None
 
 
+def test_without_room_apt_keeps_its_cache_in_memory(place, monkeypatch):
+    with excerpt(place, APT, dpkg("tool"), True) as made:
+        assert made[1].endswith("/pkgcache.bin")
+    monkeypatch.setattr(excerpts, "has_cache_room", lambda path, room: False)
+    with excerpt(place, APT, dpkg("tool"), True) as made:
+        assert made[1] == ""
+
+
 def test_an_error_of_the_caller_stays_itself(place):
     for error in (ValueError, OSError, Doubt):
         with pytest.raises(error), excerpt(place, APT, dpkg("tool"), True):
@@ -193,7 +201,7 @@ def universe(seed):
         for field, most in (("Depends", 2), ("Recommends", 1), ("Conflicts", 1), ("Breaks", 1)):
             if field != "Depends" and chance.random() > (0.3 if field == "Recommends" else quarrel):
                 continue
-            wanted = [relation(names) for _ in range(chance.randint(0, most))]
+            wanted = [relation(names) for _number in range(chance.randint(0, most))]
             wanted = [each for each in wanted if each.split()[0] != name]
             if wanted and field == "Depends" and chance.random() < 0.4:
                 wanted[-1] += f" | {chance.choice(names)}"
