@@ -5,8 +5,8 @@
     .venv/bin/python benchmarks/patch_level.py                          # this machine's own, as processes
     .venv/bin/python benchmarks/patch_level.py -i inventories/lab       # and as plays, on hosts that have needrestart
 
-The plays need the lab (`make lab`, then `--install` once: it puts needrestart and python3-apt on the hosts). Figures are medians; they
-and each single run go to benchmarks/results/.
+The plays need the lab (`make lab`, then `--install` once: it puts needrestart and python3-apt on the hosts). Figures
+are medians; they and each single run go to benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def main() -> None:
             more, wanted = plays(Path(work), options.inventory)
             found, goals = found + more, goals + wanted
             if options.install:
-                install = "DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends needrestart python3-apt"
-                shell(_ad_hoc(options.inventory, f"{install} </dev/null"), env)
+                install = "apt-get -qq install --no-install-recommends needrestart python3-apt </dev/null"
+                shell(_ad_hoc(options.inventory, f"DEBIAN_FRONTEND=noninteractive {install}"), env)
         rows = measure(found, options.rounds, env)
         seconds = module_times(options.inventory, options.rounds, work) if options.inventory else {}
     report = {
