@@ -59,7 +59,7 @@ def look(
     except UpkeepError as error:
         return blank(reason=f"{error.code}: {error.message}"), []
     found = findings.of_match(level, match, project, asset, seen)
-    problems = [*match.problems, *health.problems(sources, level, now)]
+    problems = [*match.problems, *health.problems(sources, match.release, now), *health.stale_lists(level)]
     generated = max((each.fetched_at for each in sources if each.fetched_at), default=None)
     engine = blank(
         "unknown" if problems else "ok",

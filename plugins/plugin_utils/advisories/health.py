@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -17,31 +18,34 @@ NEVER_BUILT = f"no advisory index was built yet, so nobody looked for vulnerabil
 _DECIDES_NOTHING = {"epss"}
 
 
-def problems(sources: Iterable[SourceState], level: Mapping[str, Any], now: datetime) -> list[str]:
-    """Why the index cannot speak for a host with this patch level; a sentence each, none where it can."""
-    host = level.get("host") or {}
-    release = releases.key(host.get("os_id"), host.get("os_version"))
+def problems(sources: Iterable[SourceState], release: str | None, now: datetime) -> list[str]:
+    """Why the index cannot speak for a host of this release; a sentence each, none where it can."""
     relevant = [each for each in sources if _matters(each, release)]
     told = [text for each in relevant if (text := _problem(each, now))]
     if release and not any(each.os_ids for each in relevant):
         told.append(f"the index has no source that speaks of {releases.of_os(release)}: run `{BUILD}`")
     if not any(not each.os_ids for each in relevant):
         told.append(f"the index has no source that says what is known to be exploited: run `{BUILD}`")
-    metadata = level.get("metadata") or {}
-    if metadata.get("stale"):
-        told.append(f"its package lists are stale (refreshed {metadata.get('refreshed_at') or 'never'})")
     return told
 
 
+def stale_lists(level: Mapping[str, Any]) -> list[str]:
+    """That a host does not know what its repositories have: what is pending cannot be told."""
+    metadata = level.get("metadata") or {}
+    refreshed = metadata.get("refreshed_at") or "never"
+    return [f"its package lists are stale (refreshed {refreshed})"] if metadata.get("stale") else []
+
+
 def state(sources: Iterable[SourceState], now: datetime) -> list[dict[str, Any]]:
-    """The sources as a report shows them: `{name, title, fetched_at, generated_at, rows, stale, error}`."""
-    return [
-        {
-            "name": each.name, "title": each.title, "fetched_at": each.fetched_at, "checked_at": each.checked_at,
-            "generated_at": each.generated_at, "rows": each.rows, "stale": each.is_stale(now), "error": each.error,
-        }
-        for each in sources
-    ]  # fmt: skip
+    """The sources as a report shows them: the fields of a `SourceState`, and whether it is `stale`."""
+    return [{**asdict(each), "os_ids": list(each.os_ids), "stale": each.is_stale(now)} for each in sources]
+
+
+def restored(state: Iterable[Mapping[str, Any]]) -> list[SourceState]:
+    """The sources of a `state`."""
+    names = [field.name for field in fields(SourceState)]
+    known: list[dict[str, Any]] = [{name: each.get(name) for name in names} for each in state]
+    return [SourceState(**{**each, "os_ids": tuple(each["os_ids"])}) for each in known]
 
 
 def _matters(source: SourceState, release: str | None) -> bool:
