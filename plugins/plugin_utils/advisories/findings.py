@@ -14,7 +14,7 @@ from typing import Any
 from .. import findings
 from . import kernel, releases, severity
 from .host import Affected, HostMatch
-from .match import Vulnerability, readable
+from .match import Vulnerability, reaches
 from .remedy import remedy
 
 SOURCE = "advisory"
@@ -151,11 +151,10 @@ def _with_cves(finding: Mapping[str, Any], level: Mapping[str, Any], match: Host
         family,
         (str((None if of_kernel else each.get("source_version")) or each.get("candidate")) for each in updates),
     )
-    known = readable(family, offered) if offered else None
     fixes = [
         one
         for each, one in _each(match.affected, "fixable")
-        if each.source == name and known is not None and not known < readable(family, str(one.fixed))
+        if each.source == name and offered is not None and reaches(family, offered, str(one.fixed))
     ]
     said = (finding["severity"], finding["severity_source"])
     level_of, said_by = severity.worst([said, *((one.severity, one.severity_source) for one in fixes)])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from . import kernel, releases
@@ -17,7 +18,7 @@ _BY_BINARY = {"rpm"}
 
 
 class Affected(NamedTuple):
-    """A source package of a host that has vulnerabilities; `binaries` are the installed packages that it is in.
+    """A source package of a host that has vulnerabilities; `binaries`: those of its installed packages that have any.
 
     `booted_next`: of the kernel, the version that a reboot would start, where that is another one.
     """
@@ -51,27 +52,19 @@ def match_host(level: Mapping[str, Any], matcher: Matcher) -> HostMatch:
     if level.get("installed") is None:
         return HostMatch(release, [], ["the patch level does not say what is installed"])
     family = releases.family(release)
-    installed = _by_source(level["installed"], family)
+    found, unreadable = _of_packages(level["installed"], release, matcher)
     running, problem = kernel.running(level, family)
     problems = [problem] if problem else []
-    wanted = {each: _keys(each, binaries, release, family) for each, binaries in installed.items()}
     if running is not None:
-        wanted[_Installed(running.source, running.version, None)] = _kernel_keys(running, level, release, family)
-    found = matcher.found(key for keys in wanted.values() for key in keys)
-    unreadable = sorted({key.package for keys in wanted.values() for key in keys if key not in found})
+        of_kernel = _of_kernel(running, level, release, matcher)
+        if of_kernel is None:
+            unreadable.append(running.source)
+        elif of_kernel.vulnerabilities:
+            found.append(of_kernel)
     if unreadable:
-        problems.append(f"the versions of {len(unreadable)} packages cannot be read: {', '.join(unreadable[:5])}")
-    affected = []
-    for each, keys in wanted.items():
-        vulnerabilities = _together(found[key] for key in keys if key in found)
-        if not vulnerabilities:
-            continue
-        if running is not None and each == (running.source, running.version, None):
-            names = _kernel_binaries(running, level, family)
-            affected.append(Affected(*each[:2], names, vulnerabilities, True, running.booted_next))
-        else:
-            affected.append(Affected(*each[:2], tuple(sorted(installed[each])), vulnerabilities, module=each.module))
-    return HostMatch(release, sorted(affected, key=lambda each: each[:3]), problems)
+        names = sorted(set(unreadable))
+        problems.append(f"the versions of {len(names)} packages cannot be read: {', '.join(names[:5])}")
+    return HostMatch(release, sorted(found, key=lambda each: each[:3]), problems)
 
 
 def match_fleet(levels: Iterable[tuple[str, Mapping[str, Any]]], matcher: Matcher) -> Iterator[tuple[str, HostMatch]]:
@@ -80,42 +73,82 @@ def match_fleet(levels: Iterable[tuple[str, Mapping[str, Any]]], matcher: Matche
         yield host, match_host(level, matcher)
 
 
-class _Installed(NamedTuple):
-    source: str
+class _Package(NamedTuple):
+    """What of an installed package decides what it is judged as."""
+
+    name: str
     version: str
+    source: str
+    source_version: str
     module: str | None
+    state: str
 
 
-def _by_source(installed: Iterable[Mapping[str, Any]], family: str) -> dict[_Installed, dict[str, str]]:
-    """(source, its version, module) -> its binary packages with their versions; no kernels."""
-    found: dict[_Installed, dict[str, str]] = {}
-    kernels: dict[str, bool] = {}
-    for package in installed:
-        if package.get("state") in _GONE:
-            continue
-        name, version = package["name"], package["version"]
-        source = package.get("source_name") or name
-        if source not in kernels:
-            kernels[source] = kernel.source_of(family, source) is not None
-        if not kernels[source]:
-            each = _Installed(source, package.get("source_version") or version, package.get("module"))
-            found.setdefault(each, {})[name] = version
-    return found
+_FIELDS = ("name", "version", "source_name", "source_version", "module", "state")
+_packages = itemgetter(*_FIELDS)
 
 
-def _keys(each: _Installed, binaries: Mapping[str, str], release: str, family: str) -> list[Key]:
-    keys = [Key(release, "source", *each)]
+def _of_packages(
+    installed: Iterable[Mapping[str, Any]], release: str, matcher: Matcher
+) -> tuple[list[Affected], list[str]]:
+    """(all but the kernels, the names of those whose version cannot be read)."""
+    known = matcher.of_packages(release)
+    try:
+        packages = list(map(_packages, installed))
+    except KeyError:  # recorded before there was such a field
+        packages = [tuple(map(each.get, _FIELDS)) for each in installed]
+    new = {package for package in packages if package not in known}
+    if new:
+        known.update(_judged({package: _keys(_filled(package), release) for package in new}, matcher))
+    grouped: dict[tuple[str, str, str | None], dict[str, Found]] = {}
+    unreadable = []
+    for package in packages:
+        found = known[package]
+        if found:
+            name, version, source, source_version, module, _state = package
+            grouped.setdefault((source or name, source_version or version, module), {})[name] = found
+        elif found is None:
+            unreadable.append(package[0])
+    affected = [
+        Affected(source, version, tuple(sorted(binaries)), _together(binaries.values()), module=module)
+        for (source, version, module), binaries in grouped.items()
+    ]
+    return affected, unreadable
+
+
+def _judged(wanted: Mapping[Any, list[Key]], matcher: Matcher) -> dict[Any, Found | None]:
+    """Each package with what its keys have; None where one of them cannot be read."""
+    found = matcher.found({key for keys in wanted.values() for key in keys})
+    return {
+        package: _together(found[key] for key in keys) if all(key in found for key in keys) else None
+        for package, keys in wanted.items()
+    }
+
+
+def _filled(package: tuple[Any, ...]) -> _Package:
+    name, version, source, source_version, module, state = package
+    return _Package(name, version, source or name, source_version or version, module, state or "")
+
+
+def _keys(package: _Package, release: str) -> list[Key]:
+    """What is asked of the index: nothing of a kernel, of which the running one is asked apart."""
+    family = releases.family(release)
+    if package.state in _GONE or kernel.source_of(family, package.source) is not None:
+        return []
+    keys = [Key(release, "source", package.source, package.source_version, package.module)]
     if family in _BY_BINARY:
-        keys += [Key(release, "binary", name, version, each.module) for name, version in binaries.items()]
+        keys.append(Key(release, "binary", package.name, package.version, package.module))
     return keys
 
 
-def _kernel_keys(running: kernel.Running, level: Mapping[str, Any], release: str, family: str) -> list[Key]:
+def _of_kernel(running: kernel.Running, level: Mapping[str, Any], release: str, matcher: Matcher) -> Affected | None:
+    family = releases.family(release)
+    names = _kernel_binaries(running, level, family)
     keys = [Key(release, "source", running.source, running.version)]
     if family in _BY_BINARY:
-        names = _kernel_binaries(running, level, family)
         keys += [Key(release, "binary", name, running.version) for name in names]
-    return keys
+    found = _judged({running: keys}, matcher)[running]
+    return None if found is None else Affected(*running[:2], names, found, True, running.booted_next)
 
 
 def _kernel_binaries(running: kernel.Running, level: Mapping[str, Any], family: str) -> tuple[str, ...]:
@@ -135,7 +168,8 @@ _STATES = {"fixable": 0, "unfixed": 1, "deferred": 2}
 
 
 def _together(found: Iterable[Found]) -> Found:
-    several = [each for each in found if each]
+    # Packages of one source mostly share what is said of it.
+    several = list({id(each): each for each in found if each}.values())
     if len(several) < 2:
         return several[0] if several else ()
     best: dict[str, Vulnerability] = {}

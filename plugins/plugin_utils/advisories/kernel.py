@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .match import readable
@@ -46,6 +47,7 @@ class Running(NamedTuple):
     booted_next: str | None = None
 
 
+@lru_cache(maxsize=2**14)
 def source_of(family: str, source: str) -> str | None:
     """The name by which advisories speak of the kernel that `source` makes; None where it makes none."""
     match = _SOURCES[family].fullmatch(source) if family in _SOURCES else None
@@ -81,6 +83,9 @@ def running(level: Mapping[str, Any], family: str) -> tuple[Running | None, str 
 
 def newest(family: str, found: Iterable[str]) -> str | None:
     """The newest of some versions; None of none that can be read."""
+    found = set(found)
+    if len(found) == 1:
+        return found.pop()
     known = [(key, version) for version in found if (key := readable(family, version)) is not None]
     return max(known, key=lambda pair: pair[0])[1] if known else None
 

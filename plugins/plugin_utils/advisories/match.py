@@ -7,8 +7,9 @@ Each distinct (release, kind, package, version, module stream) is judged once, h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -77,11 +78,34 @@ def readable(family: str, version: str) -> Any:
         return None
 
 
-class _Judgement(NamedTuple):
-    """A vulnerability of a package, at any version below `fixed_key` (None: at every version)."""
+@lru_cache(maxsize=2**16)
+def reaches(family: str, version: str, fixed: str) -> bool:
+    """Whether `version` is `fixed` or newer; a version that cannot be read reaches nothing."""
+    known, wanted = readable(family, version), readable(family, fixed)
+    return known is not None and wanted is not None and not known < wanted
 
-    vulnerability: Vulnerability
-    fixed_key: Any
+
+class _Judgements:
+    """The vulnerabilities of a package: those that it has at every version, and those below a fixing version.
+
+    Versions between the same two fixing versions have the same ones: comparing versions is what costs here.
+    """
+
+    def __init__(self, always: list[Vulnerability], fixable: Mapping[str, list[Vulnerability]], key: Compare) -> None:
+        self._always = always
+        keyed = [(key(version), those) for version, those in fixable.items()]
+        keyed.sort(key=lambda pair: pair[0])
+        self._edges = [pair[0] for pair in keyed]
+        self._fixable = [pair[1] for pair in keyed]
+        self._found: dict[int, Found] = {}
+
+    def at(self, version: Any) -> Found:
+        """What a version (its key) has, by id."""
+        place = bisect_right(self._edges, version)
+        if place not in self._found:
+            those = [*self._always, *(one for later in self._fixable[place:] for one in later)]
+            self._found[place] = tuple(sorted(those, key=lambda one: one.id))
+        return self._found[place]
 
 
 class Matcher:
@@ -91,8 +115,9 @@ class Matcher:
         self._index = index
         self._memory = memory
         self._releases: set[str] | None = None
-        self._said: dict[tuple[str, str, str], dict[str | None, list[_Judgement]]] = {}
+        self._said: dict[tuple[str, str, str], dict[str | None, _Judgements]] = {}
         self._found: dict[Key, Found] = {}
+        self._of_packages: dict[str, dict[Any, Found | None]] = {}
         self.judged = 0
 
     def covers(self, release: str) -> bool:
@@ -100,6 +125,10 @@ class Matcher:
         if self._releases is None:
             self._releases = self._index.releases()
         return release in self._releases
+
+    def of_packages(self, release: str) -> dict[Any, Found | None]:
+        """A place for whoever matches hosts of this release to keep what a package came to."""
+        return self._of_packages.setdefault(release, {})
 
     def found(self, keys: Iterable[Key]) -> dict[Key, Found]:
         """Each key with its vulnerabilities, by id; a key whose version cannot be read is not among them.
@@ -121,30 +150,19 @@ class Matcher:
     def _judge(self, key: Key) -> Found | None:
         self.judged += 1
         judgements = self._judgements(key)
-        if not judgements:
+        if judgements is None:
             return NOTHING
         version = readable(releases.family(key.release), key.version)
-        if version is None:
-            return None
-        # Many share one fixing version: it is compared once.
-        below: dict[str | None, bool] = {None: True}
-        found = []
-        for vulnerability, fixed_key in judgements:
-            fixed = vulnerability.fixed
-            if fixed not in below:
-                below[fixed] = version < fixed_key
-            if below[fixed]:
-                found.append(vulnerability)
-        return tuple(found)
+        return None if version is None else judgements.at(version)
 
-    def _judgements(self, key: Key) -> list[_Judgement]:
+    def _judgements(self, key: Key) -> _Judgements | None:
         name = (key.release, key.package, key.kind)
         if name not in self._said:
             self._said[name] = self._read(*name)
         # What is true of a module stream alone says nothing of other packages of that name, nor the other way round.
-        return self._said[name].get(key.module, [])
+        return self._said[name].get(key.module)
 
-    def _read(self, release: str, package: str, kind: str) -> dict[str | None, list[_Judgement]]:
+    def _read(self, release: str, package: str, kind: str) -> dict[str | None, _Judgements]:
         statements = self._index.statements(release, package, kind)
         if not statements:
             return {}
@@ -159,10 +177,7 @@ class Matcher:
         grouped: dict[str | None, dict[str, list[Statement]]] = {}
         for statement in statements:
             grouped.setdefault(statement.module, {}).setdefault(statement.vulnerability, []).append(statement)
-        return {
-            module: [judgement for name in sorted(said) for judgement in _judgement(said[name], known)]
-            for module, said in grouped.items()
-        }
+        return {module: _judgements(said.values(), known) for module, said in grouped.items()}
 
 
 class _Known(NamedTuple):
@@ -175,15 +190,27 @@ class _Known(NamedTuple):
     key: Compare
 
 
-def _judgement(said: list[Statement], known: _Known) -> Iterable[_Judgement]:
-    """At most one, of all that is said of one vulnerability: a fix outweighs `affected`, that outweighs the rest."""
+def _judgements(said: Iterable[list[Statement]], known: _Known) -> _Judgements:
+    always: list[Vulnerability] = []
+    fixable: dict[str, list[Vulnerability]] = {}
+    for statements in said:
+        one = _vulnerability(statements, known)
+        if one is not None and one.fixed is not None:
+            fixable.setdefault(one.fixed, []).append(one)
+        elif one is not None:
+            always.append(one)
+    return _Judgements(always, fixable, known.key)
+
+
+def _vulnerability(said: list[Statement], known: _Known) -> Vulnerability | None:
+    """From all that is said of one: a fix outweighs `affected`, that outweighs the rest. None: nobody has it."""
     name = said[0].vulnerability
     fixes = [each for each in said if each.status == "fixed" and each.fixed and known.key(each.fixed) is not None]
     # A fix of which nobody can say from which version on is none.
     open_ones = [each for each in said if each.status == "affected" or (each.status == "fixed" and each not in fixes)]
     investigated = any(statement.status == "under_investigation" for statement in said)
     if not (fixes or open_ones or investigated):
-        return
+        return None
     vendor, _said_by = severity.worst((statement.severity or "unknown", None) for statement in said)
     cvss = max((statement.cvss for statement in said if statement.cvss is not None), default=None)
     exploited, score = known.exploited.get(name), known.scores.get(name)
@@ -199,34 +226,31 @@ def _judgement(said: list[Statement], known: _Known) -> Iterable[_Judgement]:
         epss=score.epss if score else None,
     )
     if fixes:
-        yield _fixable(told, fixes, known)
-        return
+        return _fixable(told, fixes, known)
     if any(not statement.deferred for statement in open_ones):
-        yield _Judgement(told, None)
-        return
+        return told
     reason = min((str(statement.deferred) for statement in open_ones), default=INVESTIGATED)
-    yield _Judgement(told._replace(state="deferred", deferred=reason), None)
+    return told._replace(state="deferred", deferred=reason)
 
 
-def _fixable(told: Vulnerability, fixes: list[Statement], known: _Known) -> _Judgement:
+def _fixable(told: Vulnerability, fixes: list[Statement], known: _Known) -> Vulnerability:
     """By the oldest version that fixes it; of several notices of that version, the first that came."""
-    lowest = min(known.key(str(statement.fixed)) for statement in fixes)
-    those = [statement for statement in fixes if not lowest < known.key(str(statement.fixed))]
-    # What anybody gets before what needs a subscription.
-    fix = min(those, key=_by_preference)
+    fix = fixes[0]
+    if len(fixes) > 1:
+        lowest = min(known.key(str(statement.fixed)) for statement in fixes)
+        those = [statement for statement in fixes if not lowest < known.key(str(statement.fixed))]
+        # What anybody gets before what needs a subscription.
+        fix = min(those, key=_by_preference)
     advisory, published = fix.advisory, fix.advisory_published
-    if advisory is None:
+    if advisory is None and known.notices:
         notice = _notice_of(told.id, str(fix.fixed), known)
         advisory, published = (notice.advisory, notice.published) if notice else (None, None)
-    return _Judgement(
-        told._replace(
-            state="fixable",
-            fixed=fix.fixed,
-            advisory=advisory,
-            advisory_published=published,
-            subscription=fix.subscription,
-        ),
-        lowest,
+    return told._replace(
+        state="fixable",
+        fixed=fix.fixed,
+        advisory=advisory,
+        advisory_published=published,
+        subscription=fix.subscription,
     )
 
 

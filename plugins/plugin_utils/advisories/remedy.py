@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from . import kernel, releases
 from .host import Affected
-from .match import Vulnerability, readable
+from .match import Vulnerability, reaches
 
 REBOOT = "systemctl reboot"
 _NOT_OFFERED = "no update of this host brings it: refresh the package lists, and see whether its repository is enabled"
@@ -27,7 +27,7 @@ class Remedy(NamedTuple):
 def remedy(level: Mapping[str, Any], release: str, affected: Affected, fixes: Sequence[Vulnerability]) -> Remedy:
     """For the vulnerabilities of one package that one update fixes. `fixes` are fixable, and of one fixing version."""
     family, fixed = releases.family(release), str(fixes[0].fixed)
-    if affected.booted_next and _reaches(family, affected.booted_next, fixed):
+    if affected.booted_next and reaches(family, affected.booted_next, fixed):
         return Remedy(REBOOT, False, None, "the fixed kernel is installed: it runs after a reboot")
     updates = [each for each in level.get("pending") or [] if _brings(each, affected, family, fixed)]
     manager = str(level.get("manager"))
@@ -56,21 +56,16 @@ def _brings(update: Mapping[str, Any], affected: Affected, family: str, fixed: s
     if affected.is_kernel:
         if kernel.source_of(family, str(source)) != affected.source or not _is_kernel_update(family, update):
             return False
-        return _reaches(family, candidate, fixed)
-    if source == affected.source and _reaches(family, str(update.get("source_version") or candidate), fixed):
+        return reaches(family, candidate, fixed)
+    if source == affected.source and reaches(family, str(update.get("source_version") or candidate), fixed):
         return True
-    return update["name"] in affected.binaries and _reaches(family, candidate, fixed)
+    return update["name"] in affected.binaries and reaches(family, candidate, fixed)
 
 
 def _is_kernel_update(family: str, update: Mapping[str, Any]) -> bool:
     """A kernel, or the metapackage that brings the next one (linux-image-amd64): not the headers."""
     name = str(update["name"])
     return kernel.is_image(family, name) or (family == "dpkg" and name.startswith(("linux-image-", "linux-generic")))
-
-
-def _reaches(family: str, version: str, fixed: str) -> bool:
-    known, wanted = readable(family, version), readable(family, fixed)
-    return known is not None and wanted is not None and not known < wanted
 
 
 def _command(manager: str, names: Sequence[str], fixes: Sequence[Vulnerability]) -> str | None:
