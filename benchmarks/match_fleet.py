@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "collections"))
 
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import findings  # noqa: E402
-from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.host import match_host  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.host import Affected, match_host  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.index import Index  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.match import Matcher  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.model import (  # noqa: E402
@@ -129,11 +129,22 @@ def _package(release: str, source: int, step: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def fold(release: str, affected: Affected) -> tuple[Counter[str], Counter[tuple[str, ...]]]:
+    """(how many vulnerabilities by state, how many by what fixes them)."""
+    fixable = (one for one in affected.vulnerabilities if one.state == "fixable")
+    return (
+        Counter(one.state for one in affected.vulnerabilities),
+        Counter((release, findings.fix_id(one), affected.source) for one in fixable),
+    )
+
+
 def match_range(task: tuple[str, int, int, bool]) -> dict[str, Any]:
     """Match a range of hosts in this process, and fold what was found into fleet-wide figures."""
     path, first, last, with_findings = task
     figures: Counter[str] = Counter()
     groups: Counter[tuple[str, ...]] = Counter()
+    folded: dict[int, tuple[Counter[str], Counter[tuple[str, ...]]]] = {}
+    times: Counter[int] = Counter()
     making = 0.0
     with Index.open(Path(path)) as index:
         matcher = Matcher(index)
@@ -147,12 +158,17 @@ def match_range(task: tuple[str, int, int, bool]) -> dict[str, Any]:
             name, level = found
             match = match_host(level, matcher)
             for affected in match.affected:
-                for one in affected.vulnerabilities:
-                    figures[one.state] += 1
-                    if one.state == "fixable":
-                        groups[(str(match.release), findings.fix_id(one), affected.source)] += 1
+                # Hosts share what a version has (the matcher keeps it): it is looked through once.
+                key = id(affected.vulnerabilities)
+                if key not in folded:
+                    folded[key] = fold(str(match.release), affected)
+                times[key] += 1
             if with_findings:
                 figures["findings"] += len(findings.of_match(level, match, "bench", name, "2026-01-01T00:00:00Z"))
+    for key, count in times.items():
+        of_states, of_groups = folded[key]
+        figures.update({state: number * count for state, number in of_states.items()})
+        groups.update({group: number * count for group, number in of_groups.items()})
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "figures": figures, "groups": groups, "judged": matcher.judged, "making_s": making, "rss_mib": rss,

@@ -39,7 +39,8 @@ def deferred(match: HostMatch) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], set[str]] = {}
     exploited: dict[tuple[str, str], set[str]] = {}
     for affected, vulnerability in _each(match.affected, "deferred"):
-        key = (str(vulnerability.deferred), affected.source)
+        # The vendor's sentence after the colon is of this one alone.
+        key = (str(vulnerability.deferred).partition(":")[0], affected.source)
         found.setdefault(key, set()).add(vulnerability.id)
         if vulnerability.kev:
             exploited.setdefault(key, set()).add(vulnerability.id)

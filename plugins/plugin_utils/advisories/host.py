@@ -97,13 +97,15 @@ def _of_packages(
         packages = list(map(_packages, installed))
     except KeyError:  # recorded before there was such a field
         packages = [tuple(map(each.get, _FIELDS)) for each in installed]
-    new = {package for package in packages if package not in known}
-    if new:
+    try:
+        each_found = [known[package] for package in packages]
+    except KeyError:
+        new = {package for package in packages if package not in known}
         known.update(_judged({package: _keys(_filled(package), release) for package in new}, matcher))
+        each_found = [known[package] for package in packages]
     grouped: dict[tuple[str, str, str | None], dict[str, Found]] = {}
     unreadable = []
-    for package in packages:
-        found = known[package]
+    for package, found in zip(packages, each_found):
         if found:
             name, version, source, source_version, module, _state = package
             grouped.setdefault((source or name, source_version or version, module), {})[name] = found

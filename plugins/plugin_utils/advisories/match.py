@@ -16,7 +16,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 from . import releases, severity, versions
 from .index import Index
-from .model import Exploited, Notice, Score, Statement
+from .model import Exploited, Score, Statement
 
 # Goes up when the same index would be judged otherwise, so that what was remembered of it is forgotten.
 VERSION = 1
@@ -168,7 +168,6 @@ class Matcher:
             return {}
         names = {statement.vulnerability for statement in statements}
         known = _Known(
-            self._index.notices(release, package) if kind == "source" else [],
             self._index.exploited(names),
             self._index.scores(names),
             releases.of_os(release),
@@ -183,7 +182,6 @@ class Matcher:
 class _Known(NamedTuple):
     """What is known beside the statements of a package."""
 
-    notices: list[Notice]
     exploited: dict[str, Exploited]
     scores: dict[str, Score]
     vendor: str
@@ -241,15 +239,11 @@ def _fixable(told: Vulnerability, fixes: list[Statement], known: _Known) -> Vuln
         those = [statement for statement in fixes if not lowest < known.key(str(statement.fixed))]
         # What anybody gets before what needs a subscription.
         fix = min(those, key=_by_preference)
-    advisory, published = fix.advisory, fix.advisory_published
-    if advisory is None and known.notices:
-        notice = _notice_of(told.id, str(fix.fixed), known)
-        advisory, published = (notice.advisory, notice.published) if notice else (None, None)
     return told._replace(
         state="fixable",
         fixed=fix.fixed,
-        advisory=advisory,
-        advisory_published=published,
+        advisory=fix.advisory,
+        advisory_published=fix.advisory_published,
         subscription=fix.subscription,
     )
 
@@ -262,21 +256,3 @@ def _by_preference(statement: Statement) -> tuple[Any, ...]:
         statement.advisory or "",
         statement.fixed or "",
     )
-
-
-def _is(key: Any, other: Any) -> bool:
-    return key is not None and not key < other and not other < key
-
-
-def _notice_of(vulnerability: str, fixed: str, known: _Known) -> Notice | None:
-    """The notice that brought a fix: the first that names the vulnerability and has it, else brought that version."""
-    fixing = known.key(fixed)
-    naming = [notice for notice in known.notices if vulnerability in notice.vulnerabilities]
-    bringing = [notice for notice in known.notices if notice.fixed and _is(known.key(notice.fixed), fixing)]
-    has_it = [
-        notice
-        for notice in naming
-        if notice.fixed is None or ((key := known.key(notice.fixed)) is not None and not key < fixing)
-    ]
-    chosen = has_it or bringing
-    return min(chosen, key=lambda notice: (notice.published, notice.advisory), default=None)

@@ -14,7 +14,7 @@ from .model import SEVERITIES
 
 # From worst to best; unknown comes after all that is known.
 ORDER = (*SEVERITIES, "unknown")
-EXPLOITED = "known to be exploited (CISA KEV)"
+EXPLOITED = "CISA KEV"
 _BANDS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"))
 
 

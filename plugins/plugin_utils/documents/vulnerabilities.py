@@ -24,7 +24,7 @@ def words(report: Mapping[str, Any]) -> str:
     """`3 critical (2 fixable), 12 high; 1 known to be exploited`, and of how many hosts that is not known."""
     section = report["vulnerabilities"]
     if section["source"] is None:
-        return "not known: " + printable(report["unknown_because"].get("vulnerabilities.critical") or "nobody looked")
+        return _unknown_words(report, "vulnerabilities.critical")
     known = section["known"]
     told = [
         f"{amount(known[name])} {'of unknown severity' if name == 'unknown' else name}"
@@ -44,9 +44,14 @@ def overdue_words(report: Mapping[str, Any]) -> str:
     """How many findings are late, and how many soon will be."""
     late, soon = report["sla"]["breached"], report["sla"]["due_soon"]
     if late is None and soon is None:
-        return "not known: " + printable(report["unknown_because"].get("sla.breached") or "nothing tells")
+        return _unknown_words(report, "sla.breached")
     text = f"{'?' if late is None else amount(late)} overdue"
     return text + (f", {amount(soon)} due soon" if soon else "")
+
+
+def _unknown_words(report: Mapping[str, Any], figure: str) -> str:
+    because = printable(report["unknown_because"].get(figure) or "nothing tells")
+    return because if because.startswith("not known") else f"not known: {because}"
 
 
 def first_words(report: Mapping[str, Any]) -> str | None:
@@ -174,12 +179,17 @@ def _to_do(group: Mapping[str, Any], ways: Iterable[Mapping[str, Any]]) -> str:
     """The commands that fix it, and what is in their way."""
     if group["kind"] == "unfixed":
         return "no fix yet"
-    told = []
+    told: dict[str, int] = {}
     for way in ways:
         blocked = f"{way['blocked_by']}: {way['blocked_detail']}" if way["blocked_by"] else way["blocked_detail"]
-        text = "; ".join(part for part in (way["command"], blocked) if part)
-        told.append(text or "?")
-    return listing(list(dict.fromkeys(told)), 2)
+        text = "; ".join(part for part in (way["command"], blocked) if part) or "?"
+        told[text] = told.get(text, 0) + len(way["hosts"])
+    if len(told) == 1:
+        return next(iter(told))
+    most = sorted(told.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ". ".join(f"On {amount(hosts)}: {text}" for text, hosts in most[:2]) + (
+        f". On {amount(sum(hosts for _text, hosts in most[2:]))}: see the hosts" if most[2:] else ""
+    )
 
 
 def _capped(items: Sequence[Any]) -> list[str]:

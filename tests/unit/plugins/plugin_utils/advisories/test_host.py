@@ -53,7 +53,7 @@ def test_without_an_advisory_it_is_the_version_that_names_the_fix(matcher):
 def test_unfixed_ones_and_deferred_ones(matcher):
     rows = [
         said("openssl", "CVE-1", "affected"),
-        said("openssl", "CVE-2", "affected", deferred="no-dsa"),
+        said("openssl", "CVE-2", "affected", deferred="no-dsa: Minor issue"),
         said("openssl", "CVE-3", "affected", deferred="no-dsa"),
         said("openssl", "CVE-4", "not_affected"),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.index import Index
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.match import INVESTIGATED, Key, Matcher
-from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.model import Exploited, Notice, Score, Statement
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.model import Exploited, Score, Statement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -88,28 +88,6 @@ def test_what_is_told_of_a_vulnerability(matcher):
     assert one.epss == 0.5 and one.kev is None
     assert (two.severity, two.kev, two.deferred) == ("critical", "2026-02-01T00:00:00Z", "unimportant")
     assert three.deferred == INVESTIGATED
-
-
-NOTICES = [
-    Notice("DSA-1", "2026-01-01T00:00:00Z", DEBIAN, "openssl", "2-1", ("CVE-1",)),
-    Notice("DSA-1-2", "2026-01-05T00:00:00Z", DEBIAN, "openssl", "2-2", ("CVE-1",)),  # corrects the first
-    Notice("DSA-0", "2025-01-01T00:00:00Z", DEBIAN, "openssl", "1-1", ("CVE-1",)),  # before the fix
-    Notice("DSA-3", "2026-03-01T00:00:00Z", DEBIAN, "openssl", "3-1", ()),  # names none
-]
-
-
-@pytest.mark.parametrize(
-    ("row", "advisory"),
-    [
-        (said("openssl", "CVE-1", fixed="2-1"), "DSA-1"),
-        (said("openssl", "CVE-1", fixed="2-1", advisory="USN-1"), "USN-1"),
-        (said("openssl", "CVE-3", fixed="3-1"), "DSA-3"),
-        (said("openssl", "CVE-4", fixed="4-1"), None),
-    ],
-)
-def test_the_advisory_that_brought_the_fix(matcher, row, advisory):
-    found = matcher([row, *NOTICES]).found([Key(DEBIAN, "source", "openssl", "1-1")])
-    assert [each.advisory for each in next(iter(found.values()))] == [advisory]
 
 
 def test_who_has_no_subscription_is_told_of_the_fix_that_needs_none(matcher):
