@@ -33,8 +33,8 @@ the ledger and are null.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
 from . import clock
@@ -47,7 +47,8 @@ _EVIDENCE = ("name", "arch", "installed", "candidate", "origins", "advisories", 
 
 def fingerprint(project: str, source: str, check_id: str, asset: str, subject: str) -> str:
     """sha256 of the JSON array `["v1", project, source, check_id, asset, subject]`, no blanks, ASCII."""
-    identity = json.dumps(["v1", project, source, check_id, asset, subject], separators=(",", ":"))
+    # As json.dumps writes it, at a fraction of what an encoder a finding costs.
+    identity = f"[{','.join(map(encode_basestring_ascii, ('v1', project, source, check_id, asset, subject)))}]"
     return hashlib.sha256(identity.encode("ascii")).hexdigest()
 
 

@@ -124,7 +124,9 @@ def _each(affected: Iterable[Affected], state: str) -> Iterable[tuple[Affected, 
 
 
 def _facts(vulnerabilities: Iterable[Vulnerability]) -> list[dict[str, Any]]:
-    ordered = sorted(vulnerabilities, key=lambda one: (severity.rank(one.severity), -(one.epss or 0), one.id))
+    ordered = list(vulnerabilities)
+    if len(ordered) > 1:
+        ordered.sort(key=lambda one: (severity.rank(one.severity), -(one.epss or 0), one.id))
     return [
         {
             "id": one.id, "severity": one.severity, "severity_source": one.severity_source, "cvss": one.cvss,

@@ -60,5 +60,6 @@ def _problem(source: SourceState, now: datetime) -> str | None:
     if source.error:
         return f"the source {source.name} could not be renewed since {source.fetched_at}: {source.error}"
     if source.is_stale(now):
-        return f"the source {source.name} is stale: it was last heard of {source.checked_at or source.fetched_at}"
+        made = f", and it was made {source.generated_at}" if source.generated_at else ""
+        return f"the source {source.name} is stale: last heard of {source.checked_at or source.fetched_at}{made}"
     return None

@@ -168,6 +168,7 @@ class Matcher:
             return {}
         names = {statement.vulnerability for statement in statements}
         known = _Known(
+            self._index.first_published(names),
             self._index.exploited(names),
             self._index.scores(names),
             releases.of_os(release),
@@ -182,6 +183,7 @@ class Matcher:
 class _Known(NamedTuple):
     """What is known beside the statements of a package."""
 
+    first_published: dict[str, str]
     exploited: dict[str, Exploited]
     scores: dict[str, Score]
     vendor: str
@@ -218,7 +220,7 @@ def _vulnerability(said: list[Statement], known: _Known) -> Vulnerability | None
         "unfixed",
         level,
         source,
-        published=min((statement.published for statement in said if statement.published), default=None),
+        published=min((each.published for each in said if each.published), default=known.first_published.get(name)),
         cvss=cvss,
         kev=exploited.added if exploited else None,
         epss=score.epss if score else None,

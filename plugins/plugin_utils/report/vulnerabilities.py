@@ -186,9 +186,10 @@ def _closed(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def urgency(group: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Overdue first, then what is exploited, then the worst, then what is due first."""
+    """Overdue first, then what is exploited, then the worst, then what is due first, then the likeliest (EPSS)."""
     return (
         group["sla_state"] != "breached", not group["kev"], severity.rank(group["severity"]), group["due"] or "9",
+        -max((cve["epss"] or 0 for cve in group["cves"]), default=0),
         group["kind"], group["subject"], group["check_id"], group["release"] or "",
     )  # fmt: skip
 

@@ -90,6 +90,12 @@ def test_what_is_told_of_a_vulnerability(matcher):
     assert three.deferred == INVESTIGATED
 
 
+def test_a_date_that_another_release_s_statement_has(matcher):
+    rows = [said("openssl", "CVE-1", "affected"), said("x", "CVE-1", "affected", published="2026-01-01T00:00:00Z")]
+    found = matcher(rows).found([Key(DEBIAN, "source", "openssl", "1-1")])
+    assert [each.published for each in next(iter(found.values()))] == ["2026-01-01T00:00:00Z"]
+
+
 def test_who_has_no_subscription_is_told_of_the_fix_that_needs_none(matcher):
     rows = [
         said("openssl", "CVE-1", fixed="2-1", subscription="esm-apps", advisory="USN-0"),
