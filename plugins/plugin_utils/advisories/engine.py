@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -58,6 +59,8 @@ def look(
             match = match_host(level, matcher)
     except UpkeepError as error:
         return blank(reason=f"{error.code}: {error.message}"), []
+    except sqlite3.Error as error:
+        return blank(reason=f"index_damaged: {home / FILE} cannot be read ({error}): {health.ANEW}"), []
     found = findings.of_match(level, match, project, asset, seen)
     problems = [*match.problems, *health.problems(sources, match.release, now), *health.stale_lists(level)]
     generated = max((each.fetched_at for each in sources if each.fetched_at), default=None)
@@ -79,5 +82,5 @@ def matched(home: Path, level: Mapping[str, Any]) -> HostMatch | None:
     try:
         with opened(home) as (_index, matcher):
             return match_host(level, matcher)
-    except UpkeepError:
+    except (UpkeepError, sqlite3.Error):
         return None

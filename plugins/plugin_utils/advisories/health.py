@@ -14,6 +14,7 @@ from .index import SourceState
 
 BUILD = "ansible-playbook playbooks/advisories.yml"
 NEVER_BUILT = f"no advisory index was built yet, so nobody looked for vulnerabilities: run `{BUILD}`, or import one"
+ANEW = f"remove it and run `{BUILD}`, or import one"
 # What it says is shown and decides nothing.
 _DECIDES_NOTHING = {"epss"}
 

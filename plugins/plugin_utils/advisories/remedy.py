@@ -34,7 +34,10 @@ def remedy(level: Mapping[str, Any], release: str, affected: Affected, fixes: Se
     if not updates:
         return _not_pending(manager, affected, fixes)
     blocked: Mapping[str, Any] = next((each for each in updates if each.get("blocked_by")), {})
-    names = sorted({str(each["name"]) for each in updates})
+    names = _to_upgrade(level, affected, family) if affected.is_kernel else []
+    # What comes along as a new dependency is not there to be upgraded.
+    names = names or sorted({str(each["name"]) for each in updates if not each.get("new_dependency")})
+    names = names or sorted({str(each["name"]) for each in updates})
     command = _command(manager, names, fixes)
     if affected.is_kernel and command:
         command = f"{command} && {REBOOT}"
@@ -54,18 +57,29 @@ def _brings(update: Mapping[str, Any], affected: Affected, family: str, fixed: s
     """Whether an update takes the package, or the kernel that it stands for, to the fixing version."""
     source, candidate = update.get("source_name") or update["name"], str(update.get("candidate"))
     if affected.is_kernel:
-        if kernel.source_of(family, str(source)) != affected.source or not _is_kernel_update(family, update):
-            return False
-        return reaches(family, candidate, fixed)
+        # Ubuntu's metapackages have versions of their own, which say nothing of the kernel's.
+        own = _is_kernel_update(family, update, affected) and not str(source).startswith("linux-meta")
+        return own and reaches(family, candidate, fixed)
     if source == affected.source and reaches(family, str(update.get("source_version") or candidate), fixed):
         return True
     return update["name"] in affected.binaries and reaches(family, candidate, fixed)
 
 
-def _is_kernel_update(family: str, update: Mapping[str, Any]) -> bool:
-    """A kernel, or the metapackage that brings the next one (linux-image-amd64): not the headers."""
-    name = str(update["name"])
-    return kernel.is_image(family, name) or (family == "dpkg" and name.startswith(("linux-image-", "linux-generic")))
+def _to_upgrade(level: Mapping[str, Any], affected: Affected, family: str) -> list[str]:
+    """The installed packages by whose upgrade the next kernel comes: metapackages, or the kernel itself."""
+    return sorted(
+        str(each["name"])
+        for each in level.get("pending") or []
+        if _is_kernel_update(family, each, affected) and not each.get("new_dependency")
+    )
+
+
+def _is_kernel_update(family: str, update: Mapping[str, Any], affected: Affected) -> bool:
+    """A kernel of that source, or the metapackage that brings the next one (linux-image-amd64): not the headers."""
+    name, source = str(update["name"]), str(update.get("source_name") or update["name"])
+    if kernel.source_of(family, source) != affected.source:
+        return False
+    return kernel.is_image(family, name) or (family == "dpkg" and name.startswith("linux-image-"))
 
 
 def _command(manager: str, names: Sequence[str], fixes: Sequence[Vulnerability]) -> str | None:

@@ -139,7 +139,7 @@ def _feeds(index: Mapping[str, Any] | None, now: datetime) -> list[str]:
             each["title"] or each["name"],
             _age(each["checked_at"] or each["fetched_at"], now),
             "stale" if each["stale"] else "",
-            each["error"] or "",
+            each["error"] or each.get("lacking") or "",
         )
         for each in index["sources"]
     ]

@@ -51,18 +51,39 @@ def test_without_an_index_nobody_looked(tmp_path):
     assert (made["status"], found) == ("skipped", []) and "playbooks/advisories.yml" in made["reason"]
 
 
+def flipped(home):
+    """Damage in the middle, which opening the file does not see."""
+    path = home / FILE
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+        pages = connection.execute("SELECT rootpage FROM sqlite_master WHERE name LIKE 'statement%'").fetchall()
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    content = bytearray(path.read_bytes())
+    for (page,) in pages:
+        content[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         (lambda home: failed(home), "the source debian could not be renewed since"),
         (lambda home: failed(home, "kev"), "the source kev could not be renewed since"),
         (lambda home: (home / FILE).write_bytes(b"no database" * 99), "index_damaged: "),
+        (flipped, "index_damaged: "),
     ],
 )
 def test_what_failed_makes_it_unknown(built, spoil, words):
     spoil(built)
     made, _found = look(built)
     assert made["status"] == "unknown" and words in made["reason"]
+
+
+def test_without_an_index_that_can_be_read_nothing_is_added_to_other_findings(built, tmp_path):
+    assert engine.matched(tmp_path / "elsewhere", HOST) is None
+    flipped(built)
+    assert engine.matched(built, HOST) is None
 
 
 def test_what_is_stale_makes_it_unknown_and_what_was_found_is_told(built):

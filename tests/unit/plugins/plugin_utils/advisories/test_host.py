@@ -170,6 +170,20 @@ def test_a_kernel_update_that_is_pending(matcher):
     assert one(matcher, kernel_host(updates[1:]), [later])["pending"] is False
 
 
+def test_ubuntu_s_metapackage_brings_the_kernel_and_does_not_say_which(matcher):
+    os = ("ubuntu", "22.04")
+    image = package("linux-image-6.8.0-50-generic", "6.8.0-50.51", "linux-signed-hwe-6.8")
+    host = level([image], os=os, container=False, kernel={"running": "6.8.0-50-generic"})
+    rows = [said("linux-hwe-6.8", "CVE-9", fixed="6.8.0-60.63", release="ubuntu:22.04")]
+    meta = update("linux-image-generic-hwe-22.04", "6.8.0.55.57", "linux-meta-hwe-6.8")
+    new = update("linux-image-6.8.0-60-generic", "6.8.0-60.63", "linux-signed-hwe-6.8", new_dependency=True)
+    # As Debian orders versions, 6.8.0.55.57 is newer than 6.8.0-60.63.
+    assert one(matcher, {**host, "pending": [meta]}, rows)["pending"] is False
+    evidence = one(matcher, {**host, "pending": [meta, new]}, rows)
+    assert evidence["pending"] is True
+    assert evidence["command"] == "apt-get install --only-upgrade linux-image-generic-hwe-22.04 && systemctl reboot"
+
+
 @pytest.mark.parametrize(
     ("host", "words"),
     [
