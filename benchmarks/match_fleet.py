@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How long it takes to match a whole fleet with the advisory index, and how that grows.
 
-    .venv/bin/python benchmarks/match_fleet.py                      # 100, 1,000 and 10,000 hosts, 700 packages each
+    .venv/bin/python benchmarks/match_fleet.py --findings           # 100, 1,000 and 10,000 hosts, 700 packages each
     .venv/bin/python benchmarks/match_fleet.py --hosts 100 --processes 1
 
 The index is simulated at the size of the real ones (30,000 and more rows a release, a few packages with thousands of
 them). So is the fleet: four releases, a base that all hosts of a release share, roles that share packages, and versions
 that drift, since hosts are patched on different days and now and then a package stays behind. From one seed, so that
-every run matches the same. With --keep, figures go to benchmarks/results/.
+every run matches the same. CPU seconds are of all processes: on a machine that does nothing else, wall is their share
+of a core. With --keep, figures go to benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -209,8 +210,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--findings", action="store_true", help="also with each host's findings made, as its audit does"
+    )
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/<date>-match-fleet.json")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="upkeep-bench-") as work:
         path = Path(work) / "advisories.db"
         started = time.perf_counter()
@@ -223,7 +228,7 @@ def main() -> None:
         print("   hosts  findings   wall s    CPU s  of it simulating  MiB in all    judged  of packages")
         rows = []
         for hosts in options.hosts:
-            for with_findings in (False, True):
+            for with_findings in (False, True) if options.findings else (False,):
                 row = measure(path, hosts, options.processes, with_findings)
                 rows.append(row)
                 print(
@@ -231,13 +236,13 @@ def main() -> None:
                     f"{row['of_it_simulating_cpu_s']:16.2f}  {row['rss_mib']:10.1f}  {row['judged']:8,}  "
                     f"{row['installed']:11,}"
                 )
-    last = rows[-1]
+    last = [row for row in rows if not row["findings_made"]][-1]
     verdict = "met" if last["wall_s"] < GOAL_S and last["rss_mib"] < GOAL_MIB else "missed"
     print(f"goal: {last['hosts']:,} hosts in under {GOAL_S} s and {GOAL_MIB} MiB: {verdict}")
     report = {
         "schema": "upkeep.benchmark/1", "created": f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
         "command": " ".join(["benchmarks/match_fleet.py", *sys.argv[1:]]), "index": index, "rows": rows,
-        "reading_ms_a_host": reading_ms(), "load": os.getloadavg()[0],
+        "reading_ms_a_host": reading_ms(), "load_before": load, "load": os.getloadavg()[0],
         "machine": {"python": platform.python_version(), "cores": os.cpu_count(), "system": platform.platform()},
         "goals": [{"hosts": last["hosts"], "wall_s": GOAL_S, "rss_mib": GOAL_MIB, "status": verdict}],
     }  # fmt: skip
