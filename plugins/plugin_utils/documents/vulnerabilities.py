@@ -16,6 +16,8 @@ from .markdown import cell, details, table
 from .text import amount, duration, listing, plural, printable
 
 _CAP = 500  # rows of a table
+# A large fleet's document stays one that a browser opens: the most urgent of the most urgent hosts.
+_HOSTS, _OWN = 200, 30
 _FIRST = 15  # shown without unfolding
 _CVES = 4
 
@@ -99,18 +101,18 @@ def _hosts(section: Mapping[str, Any], now: datetime) -> list[str]:
     found = by_host(section["groups"])
     lines = ["", "## Vulnerabilities by host"] if found else []
     # A host's first group is its most urgent one: the hosts come in the order of these.
-    for host in list(found)[:_CAP]:
+    for host in list(found)[:_HOSTS]:
         own = found[host]
         head = ("What", "Severity", "CVEs", "Open for", "Due", "What to do")
         rows = [
             (_what(group), _severity(group), _cves(group["cves"]), _age(way["first_seen"], now),
              _due(way["due"], way["sla_state"]), _to_do(group, [way]))
-            for group, way in own[:_CAP]
+            for group, way in own[:_OWN]
         ]  # fmt: skip
         late = sum(1 for _group, way in own if way["sla_state"] == "breached")
         title = f"{host}: {plural(len(own), 'finding')}" + (f", {amount(late)} overdue" if late else "")
-        lines += ["", *details(title, [*table(head, rows), *_capped(own)])]
-    return lines + _capped(list(found))
+        lines += ["", *details(title, [*table(head, rows), *_capped(own, _OWN)])]
+    return lines + _capped(list(found), _HOSTS)
 
 
 def _unknown(hosts: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -192,5 +194,5 @@ def _to_do(group: Mapping[str, Any], ways: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def _capped(items: Sequence[Any]) -> list[str]:
-    return ["", f"and {amount(len(items) - _CAP)} more, in reports/report.json"] if len(items) > _CAP else []
+def _capped(items: Sequence[Any], cap: int = _CAP) -> list[str]:
+    return ["", f"and {amount(len(items) - cap)} more, in reports/report.json"] if len(items) > cap else []

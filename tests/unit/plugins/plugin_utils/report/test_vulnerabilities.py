@@ -198,6 +198,15 @@ def test_the_documents(index, audit):
     assert facts["next due"].startswith(("bash: CVE-3 has no fix yet on web1, web2", "vim: "))
 
 
+def test_a_large_fleet_s_document_stays_readable(index, audit, home):
+    fill(index, [said("openssl", f"CVE-{number}", "affected") for number in range(600)], KEV)
+    report = audit({f"h{number}": WEB for number in range(3)})
+    document = security.render(report)
+    assert document.count("and 100 more, in reports/report.json") == 1  # of the fleet
+    assert document.count("and 570 more, in reports/report.json") == 3  # of each host
+    assert len(report["vulnerabilities"]["groups"]) == 600
+
+
 def test_hostile_names_stay_in_their_place(index, audit, home):
     fill(index, [said("a|b`*", "CVE-<script>", fixed="2-1", advisory="x|y\x1b[31m")])
     report = audit({"web1": level([package("a|b`*", "1-1")])})
