@@ -28,6 +28,7 @@ ON_CONTROLLER = (
     "report",
     "gate",
     "audit_patch_level",
+    "audit_advisories",
     "validate_argument_spec",
     "include_role",
     "meta",

@@ -24,7 +24,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import times  # noqa
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils import interrupted, runs  # noqa: E402
-from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, plural  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, listing, plural  # noqa: E402
 
 _SCHEMA = "upkeep.report/1"
 _COLOURS = {"ok": "green", "failed": "red", "unknown": "yellow", "incomplete": "red", "skipped": "dim"}
@@ -101,7 +101,6 @@ def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     backups = [entry for entry in report["backups"] if entry["in_scope"]]
     unproven = [entry for entry in backups if not entry["proven"]]
     oldest = max(unproven, key=lambda entry: entry["age_s"] or float("inf"), default=None)
-    critical = report["vulnerabilities"]["critical"]
     because = report.get("unknown_because", {})
     return [
         (
@@ -112,21 +111,44 @@ def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
             if backups
             else "there is no backup yet",
         ),
-        (
-            "pending criticals",
-            amount(critical) if critical is not None else f"unknown: {because.get('vulnerabilities.critical', '?')}",
-        ),
-        ("next due", next_due(report, now) or f"unknown: {because.get('sla.breached', 'no due times are kept')}"),
+        ("criticals", _criticals(report)),
+        ("overdue", _counted(report["sla"]["breached"], because.get("sla.breached"))),
+        ("next due", next_due(report) or f"none{_why(because.get('sla.due_soon'))}"),
     ]
 
 
-def next_due(report: Mapping[str, Any], now: datetime) -> str | None:
+def next_due(report: Mapping[str, Any]) -> str | None:
     """The finding that is due first, where findings have due times."""
-    dated = [finding for finding in report["findings"] if finding.get("due")]
+    dated = [
+        (finding["due"], finding["title"], finding["asset"]) for finding in report["findings"] if finding.get("due")
+    ]
+    for group in report["vulnerabilities"].get("groups", []):
+        dated += [(way["due"], group["title"], listing(way["hosts"], 3)) for way in group["where"] if way["due"]]
     if not dated:
         return None
-    first = min(dated, key=lambda finding: finding["due"])
-    return f"{first['title']} on {first['asset']}, due {first['due']}"
+    due, title, where = min(dated)
+    return f"{title} on {where}, due {due}"
+
+
+def _criticals(report: Mapping[str, Any]) -> str:
+    """`2 (1 fixable), 1 known to be exploited`; what is known, and that it is not all."""
+    section = report["vulnerabilities"]
+    known, because = section.get("known"), report.get("unknown_because", {}).get("vulnerabilities.critical")
+    if section["critical"] is None and not (known and known["critical"]):
+        return f"unknown{_why(because)}"
+    text = (
+        f"{amount(known['critical'])} ({amount(known['fixable']['critical'])} fixable)" if known["critical"] else "none"
+    )
+    text += f", {amount(known['kev'])} known to be exploited" if known["kev"] else ""
+    return text + (f"; there may be more{_why(because)}" if section["critical"] is None else "")
+
+
+def _counted(number: int | None, because: str | None) -> str:
+    return f"unknown{_why(because)}" if number is None else amount(number)
+
+
+def _why(because: str | None) -> str:
+    return f": {because}" if because else ""
 
 
 def next_scheduled() -> str:

@@ -4,59 +4,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from ansible_collections.proven.upkeep.plugins.module_utils import times
-from ansible_collections.proven.upkeep.plugins.plugin_utils import findings, history, observations, runs
-from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction
-from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation
+from ansible_collections.proven.upkeep.plugins.plugin_utils import findings
+from ansible_collections.proven.upkeep.plugins.plugin_utils._audit_action import AuditAction, Looked
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import engine as advisories
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.findings import enriched
 
 
-class ActionModule(UpkeepAction):
+class ActionModule(AuditAction):
     """See the documentation of the module of this name."""
 
-    ARGUMENTS: ClassVar[dict[str, Any]] = {
-        "max_age": {"type": "int", "default": 86400},
-    }
+    ENGINE = "patch"
 
-    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Findings from this run's patch level, else from the last one that is young enough."""
-        if self.check:
-            return {"skipped": True, "msg": "check mode: nothing was recorded that could be audited"}
-        home = self.home()
-        host = self.inventory_name()
-        seen = self._patch_level(home, host, arguments["max_age"], times.now())
-        engine: dict[str, Any] = {"name": "patch", "status": "unknown", "reason": None, "findings": 0}
-        if isinstance(seen, str):
-            return _result({**engine, "reason": seen}, [])
-        engine.update(run_id=seen.run_id, collected=seen.finished)
-        if seen.status != "ok" or not isinstance(seen.data, dict):
-            return _result({**engine, "reason": f"the patch level is {seen.status}: {seen.reason}"}, [])
+    def look(self, looked: Looked) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Findings of the patch level itself, with the CVEs that an update fixes where an index says."""
+        seen = looked.seen
         found = findings.of_patch_level(seen.data, seen.project, seen.asset, seen.finished, seen.clock_skew_s)
-        return _result({**engine, "status": "ok", "findings": len(found)}, found)
-
-    def _patch_level(self, home: Path, host: str, max_age: int, now: datetime) -> Observation | str:
-        """The observation to audit, or why there is none. What this run tried and did not see is not made good."""
-        run = self.current_run(home)
-        if run is not None:
-            seen = observations.seen(home, run.run_id, host, "patch_level")
-            if seen is not None:
-                return seen
-            if (host, "patch_level") in run.expected():
-                return "this run did not record the patch level"
-        last = history.last_seen(home, runs.newest_first(home), host, "patch_level")
-        if last is None:
-            return "no run has recorded the patch level: run the patch phase first"
-        try:
-            age = (now - times.parse(last.finished)).total_seconds()
-        except ValueError:
-            return "the last patch level has no time"
-        if age > max_age:
-            return f"the last patch level is of {last.finished}: run the patch phase again"
-        return last
-
-
-def _result(engine: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"data": {"engines": [engine], "findings": found}}
+        match = advisories.matched(looked.home, seen.data)
+        return {"status": "ok"}, found if match is None else enriched(found, seen.data, match)

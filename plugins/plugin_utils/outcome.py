@@ -121,11 +121,18 @@ def is_of_hash(data: Mapping[str, Any]) -> bool:
 
 
 def _status_of_engines(engines: list[Any]) -> tuple[str, str | None]:
-    silent = [engine for engine in engines if engine.get("status") != "ok"]
+    # One that is not set up was not to look: without it the others' audit is complete.
+    looked = [engine for engine in engines if engine.get("status") != "skipped"]
+    silent = [engine for engine in looked if engine.get("status") != "ok"]
+    if not looked:
+        return "skipped", _reasons(engines)
     if not silent:
         return "ok", None
-    reason = "; ".join(f"{engine.get('name')}: {one_line(engine.get('reason') or 'no answer')}" for engine in silent)
-    return ("unknown" if len(silent) == len(engines) else "incomplete"), f"engine_unknown: {reason}"
+    return ("unknown" if len(silent) == len(looked) else "incomplete"), f"engine_unknown: {_reasons(silent)}"
+
+
+def _reasons(engines: list[Any]) -> str:
+    return "; ".join(f"{engine.get('name')}: {one_line(engine.get('reason') or 'no answer')}" for engine in engines)
 
 
 def _what_is_missing(data: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ def test_three_hosts_observed_and_proven(lab, maintain, clone):
         assert patch["reboot_required"] is None
     clone.validate_documents()
     # Everything else runs on the controller.
-    controllers = {"run_open", "record", "audit_patch_level", "report", "gate"}
+    controllers = {"run_open", "record", "audit_patch_level", "audit_advisories", "report", "gate"}
     actions = {each["task_action"] for each in ran.tasks("ok")} - {f"proven.upkeep.{each}" for each in controllers}
     assert actions == {*HOST_TASKS, "ansible.builtin.validate_argument_spec", "ansible.builtin.include_role"}
 

@@ -139,8 +139,8 @@ def _patch_level(data: Mapping[str, Any], part: Part) -> str:
 
 
 def _audit(data: Mapping[str, Any], part: Part) -> str:
-    engines = ", ".join(str(engine.get("name")) for engine in data.get("engines") or [])
-    return f"{plural(len(data.get('findings') or []), 'finding')} by {engines}"
+    engines = [str(engine.get("name")) for engine in data.get("engines") or [] if engine.get("status") != "skipped"]
+    return f"{plural(len(data.get('findings') or []), 'finding')} by {', '.join(engines)}"
 
 
 _WORDS = {

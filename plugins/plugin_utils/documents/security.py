@@ -14,6 +14,7 @@ from .. import clock
 from ..findings import SEVERITIES
 from ..gates import SIGNS
 from ..report.backups import chain_words, proven_words
+from . import vulnerabilities
 from .failures import told_once
 from .markdown import bullets, cell, details, table
 from .text import amount, duration, listing, not_known, plural, reboot_words, size
@@ -28,6 +29,7 @@ def render(report: Mapping[str, Any]) -> str:
         _top(report),
         _not_seen(report),
         _failures(report),
+        vulnerabilities.sections(report),
         _security(report),
         _pending(report),
         _restarts(report),
@@ -43,6 +45,7 @@ def render(report: Mapping[str, Any]) -> str:
 def _top(report: Mapping[str, Any]) -> list[str]:
     run, fleet, figures = report["run"], report["fleet"], report["summary"]
     unseen = [host["name"] for host in report["hosts"] if not host["observed"]]
+    first = vulnerabilities.first_words(report)
     scope = f"limited to {cell(run['limit'])}; other hosts are not in here" if run["limit"] else "every targeted host"
     return [
         f"# Security: {cell(report['project'])}",
@@ -55,6 +58,9 @@ def _top(report: Mapping[str, Any]) -> list[str]:
                 ("Not seen", f"{len(unseen)} of {plural(fleet['targeted'], 'host')}" + _names(unseen)),
                 ("Verdict", report["verdict"]),
                 ("Failed", amount(len(run["failures"]))),
+                ("Vulnerabilities", cell(vulnerabilities.words(report))),
+                ("Overdue", cell(vulnerabilities.overdue_words(report))),
+                *([("Most urgent", cell(first))] if first else []),
                 ("Security updates", _security_words(report)),
                 ("Other updates", _others_words(figures)),
                 ("Reboots", cell(reboot_words(report))),

@@ -12,6 +12,7 @@ from ..gates import SIGNS
 from ..observation import CONTACT
 from ..outcome import is_of_hash
 from ..report.backups import chain_words, proven_words
+from . import vulnerabilities
 from .failures import told_once
 from .proof import entry_text
 from .text import amount, listing, not_known, plural, printable, reboot_words, table
@@ -43,6 +44,7 @@ def summary(report: Mapping[str, Any], files: Sequence[str] = ()) -> list[str]:
                 *_backups(report),
                 *_proofs(report),
                 *_patches(report),
+                *_vulnerabilities(report),
                 *(("see", file) for file in files),
             ]
         ),
@@ -93,6 +95,16 @@ def _patches(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     services = [f"{host['name']}: {unit}" for host in report["hosts"] for unit in host["patch"]["services_stale"] or []]
     if services:
         yield "restart", listing(services)
+
+
+def _vulnerabilities(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    if report["vulnerabilities"]["source"] is not None:
+        yield "vulns", vulnerabilities.words(report)
+        first = vulnerabilities.first_words(report)
+        if first:
+            yield "", f"most urgent: {first}"
+    if report["sla"]["breached"] or report["sla"]["due_soon"]:
+        yield "due", vulnerabilities.overdue_words(report)
 
 
 def failures(found: Sequence[Mapping[str, Any]]) -> list[str]:

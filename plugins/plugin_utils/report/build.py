@@ -14,19 +14,19 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
 from .. import gates as policy
-from .. import proof_chain, rules
+from .. import proof_chain, rules, sla
+from ..advisories import findings as advisories
 from ..runs import Run
 from .backups import backup_entries
 from .gather import Gathered, durations, gather
 from .hosts import host_entry
+from .vulnerabilities import add_to_hosts, audited_findings, sla_section, vulnerability_section
 
 SCHEMA = "upkeep.report/1"
 
 # Figures that need a part which is not configured, and what to say while they are null.
 _UNKNOWN_BECAUSE = {
     "perf.service_p95_ms": "no service probe is configured",
-    "vulnerabilities.critical": "no advisory feed says which vulnerabilities are critical",
-    "sla.breached": "no ledger keeps since when findings are open",
 }
 
 
@@ -46,6 +46,9 @@ def build(
     run = gathered.run
     hosts = [host_entry(name, run.asset_of(name), phases, now) for name, phases in gathered.by_host.items()]
     backups = backup_entries(home, gathered, now)
+    vulnerabilities, why = vulnerability_section(gathered, now)
+    add_to_hosts(hosts, vulnerabilities)
+    clocks, why_no_clocks = sla_section(gathered, hosts, now)
     chain = proof_chain.verify(home)
     report: dict[str, Any] = {
         "schema": SCHEMA,
@@ -56,7 +59,7 @@ def build(
         "fleet": fleet(hosts),
         "summary": summary(hosts, backups),
         "hosts": hosts,
-        "findings": _findings(gathered),
+        "findings": _findings(gathered, now),
         "backups": backups,
         "proof_chain": {
             "proofs": chain.proofs,
@@ -65,11 +68,11 @@ def build(
             "signed": len(chain.signed),
             "problems": chain.problems,
         },
-        "vulnerabilities": {"critical": None, "high": None, "medium": None, "low": None, "source": None},
-        "sla": {"breached": None, "due_soon": None},
+        "vulnerabilities": vulnerabilities,
+        "sla": clocks,
         "perf": {"collect_p95_ms": p95(durations(gathered.own.values(), "patch_level")), "service_p95_ms": None},
         "quality": {"test_coverage_pct": _test_coverage(home)},
-        "unknown_because": dict(_UNKNOWN_BECAUSE),
+        "unknown_because": {**_UNKNOWN_BECAUSE, **why, **why_no_clocks},
     }
     report["unknown_because"].update(_unknown_summary(report))
     report["gates"] = policy.evaluate(gates, report)
@@ -152,13 +155,13 @@ def _unknown_summary(report: Mapping[str, Any]) -> dict[str, str]:
     return told
 
 
-def _findings(gathered: Gathered) -> list[dict[str, Any]]:
-    found = []
-    for host, phases in gathered.by_host.items():
-        observation = phases["audit"].observation
-        data = observation.data if observation and isinstance(observation.data, dict) else {}
-        found += [{**finding, "host": host} for finding in data.get("findings") or []]
-    return found
+def _findings(gathered: Gathered, now: datetime) -> list[dict[str, Any]]:
+    """Those of advisories stand in `vulnerabilities.groups`, once for all hosts."""
+    return [
+        {**finding, "host": host, "sla_state": sla.state(finding, now)}
+        for host, finding in audited_findings(gathered)
+        if finding.get("source") != advisories.SOURCE
+    ]
 
 
 def p95(values: Sequence[int]) -> int | None:

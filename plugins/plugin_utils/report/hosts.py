@@ -15,6 +15,8 @@ _PACKAGE = (
     "name", "arch", "installed", "candidate", "security", "severity", "severity_source", "cves", "advisories",
     "blocked_by", "blocked_detail", "new_dependency",
 )  # fmt: skip
+# What an engine says at length stands once, in `vulnerabilities`.
+_AT_LENGTH = {"index", "deferred", "remembered"}
 _COUNTS = ("installed", "pending", "security", "blocked")
 
 
@@ -116,4 +118,5 @@ def audit_section(seen: Seen, now: datetime) -> dict[str, Any]:
     """The engines and their health, and how much they found: null, not 0, where none of them could look."""
     engines = _of_data(seen, "engines")
     found = _of_data(seen, "findings") if any(engine.get("status") == "ok" for engine in engines or []) else None
-    return {**shown(seen, now), "engines": engines or [], "findings": None if found is None else len(found)}
+    told = [{key: value for key, value in engine.items() if key not in _AT_LENGTH} for engine in engines or []]
+    return {**shown(seen, now), "engines": told, "findings": None if found is None else len(found)}

@@ -12,9 +12,20 @@ from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.proven.upkeep.plugins.action import audit_patch_level, gate, record, report, run_open
+from ansible_collections.proven.upkeep.plugins.action import (
+    audit_advisories,
+    audit_patch_level,
+    gate,
+    record,
+    report,
+    run_open,
+)
+from ansible_collections.proven.upkeep.plugins.filter.audited import audited
 from ansible_collections.proven.upkeep.plugins.lookup import home as lookup_home
 from ansible_collections.proven.upkeep.plugins.lookup import last_verified
+from ansible_collections.proven.upkeep.plugins.module_utils import times
+
+from tests.advisories import fill, level, package, said, update
 
 GATE = {"id": "coverage", "query": "fleet.coverage_pct", "op": "ge", "value": 80, "owner": "ops_lead"}
 BACKUP = {"schema": "upkeep.backup/1", "backup": "etc", "sha256": "a" * 64, "complete": True, "files": 1, "bytes": 1}
@@ -209,6 +220,82 @@ def test_the_audit_looks_at_this_run_first_and_at_a_young_one_else(act, monkeypa
     assert "run the patch phase again" in engine(max_age=-1)["reason"]
     act(record, phase="patch_level", result={"unreachable": True})
     assert engine()["reason"].startswith("the patch level is unknown: unreachable")
+
+
+def findings_of(act):
+    result = audited([act(audit_patch_level), act(audit_advisories)])
+    act(record, phase="audit", result=result)
+    return {each["check_id"]: each for each in result["data"]["findings"]}, result["data"]["engines"]
+
+
+def test_a_finding_keeps_its_first_sight_and_its_due_time(act, monkeypatch):
+    """Over audits that looked, one that could not, and one after the severity was raised."""
+    fix = said("openssl", "CVE-1", fixed="2-1", severity="low")
+    pending = [update("openssl", "2-1")]
+    data = {**LEVEL, **level([package("openssl", "1-1")], pending), "counts": {"pending": 1, "security": 1}}
+    index = fill(act.home / "state/advisories.db", [fix])
+
+    def day(number, **more):
+        monkeypatch.setenv("UPKEEP_RUN_ID", f"day{number}")
+        when = times.parse(f"2027-01-{number:02}T00:00:00Z")
+        monkeypatch.setattr(times, "now", lambda: when)
+        fill(index, [fix])
+        act(run_open, phases=["patch_level", "audit"])
+        act(record, phase="patch_level", result=more or {"data": {**data, "collected": times.iso(when)}})
+        return findings_of(act)
+
+    first, engines = day(1)
+    assert [(each["name"], each["status"]) for each in engines] == [("patch", "ok"), ("advisories", "ok")]
+    assert {key: each["first_seen"] for key, each in first.items()} == {
+        "pending_security": "2027-01-01T00:00:00Z", "fixed:2-1": "2027-01-01T00:00:00Z",
+    }  # fmt: skip
+    # The pending update knows what it fixes, and by that its severity.
+    assert [each["severity"] for each in first.values()] == ["low", "low"]
+    assert first["fixed:2-1"]["due"] == "2027-04-01T00:00:00Z"
+    for number in (2, 3):
+        found, engines = day(number, unreachable=True)
+        assert found == {} and [each["status"] for each in engines] == ["unknown", "unknown"]
+        assert [len(each["remembered"]) for each in engines] == [1, 1]
+    found, _engines = day(4)
+    assert [(each["first_seen"], each["due"]) for each in found.values()] == [
+        (each["first_seen"], each["due"]) for each in first.values()
+    ]
+    fix = said("openssl", "CVE-1", fixed="2-1", severity="critical")
+    found, _engines = day(5)
+    assert (found["fixed:2-1"]["first_seen"], found["fixed:2-1"]["due"]) == (
+        "2027-01-01T00:00:00Z", "2027-01-06T00:00:00Z",
+    )  # fmt: skip
+    found, _engines = day(7)
+    assert found["fixed:2-1"]["sla_state"] == "breached"
+
+
+def test_without_an_index_the_audit_is_complete_and_says_that_nobody_looked(act):
+    act(run_open, phases=["patch_level", "audit"])
+    act(record, phase="patch_level", result={"data": LEVEL})
+    engine = act(audit_advisories)["data"]["engines"][0]
+    assert engine["status"] == "skipped" and "advisories.yml" in engine["reason"]
+    done = act(record, phase="audit", result=audited([act(audit_patch_level), act(audit_advisories)]))
+    assert done["status"] == "ok"
+    assert act(audit_advisories, check=True)["skipped"]
+    alone = act(record, phase="audit", result=act(audit_advisories), name="alone")
+    assert alone["status"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([], {"skipped": True}),
+        ([{}, {"skipped": True, "msg": "check mode"}], {"skipped": True, "msg": "check mode"}),
+        ([{"skipped": True}, {"data": {"engines": [1], "findings": []}}], {"data": {"engines": [1], "findings": []}}),
+        (
+            [{"data": {"engines": [1], "findings": [1]}}, {"failed": True, "msg": "x"}],
+            {"failed": True, "msg": "x", "data": {"engines": [1], "findings": [1]}},
+        ),
+        ([{"failed": True, "msg": "x"}, {}], {"failed": True, "msg": "x"}),
+    ],
+)
+def test_results_of_engines_as_one(results, expected):
+    assert audited(results).items() >= expected.items()
 
 
 def test_old_runs_are_pruned(act, monkeypatch):

@@ -1,14 +1,15 @@
 # Copyright: (c) 2026, The Upkeep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A web server whose answers a test decides, and a mirror of small feeds."""
+"""A web server whose answers a test decides, a mirror of small feeds, and a matcher over a small index."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.advisories import matcher
 from tests.feeds import FILES, server
 
-__all__ = ["server"]
+__all__ = ["matcher", "server"]
 
 
 @pytest.fixture

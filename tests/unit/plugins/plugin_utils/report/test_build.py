@@ -70,7 +70,7 @@ def test_a_good_run(open_run, whole, report):
     assert made["run"]["failures"] == [] and made["verdict"] == "unknown"
     assert statuses(made) == {
         "coverage": "pass", "perf_p95_ms": "unknown", "vulns_critical": "unknown", "restore_proven": "pass",
-        "audit_complete": "pass", "patch_sla": "unknown",
+        "audit_complete": "pass", "patch_sla": "pass",
     }  # fmt: skip
     assert made["perf"]["collect_p95_ms"] == 300
     assert [(each["host"], each["proven"], each["problems"]) for each in made["backups"]] == [
