@@ -44,7 +44,7 @@ def collect(options: Options) -> Collected:
         "pending": state.pending,
         "removals": state.removals,
         "kernel": running,
-        "reboot": reboot.judge(running, bool(state.kernels), this.container),
+        "reboot": reboot.judge(running, bool(state.kernels), this.container, core=state.core_updates),
         "services_stale": services,
         "sessions_stale": sessions,
         "health": state.health,

@@ -7,7 +7,9 @@ from __future__ import annotations
 import re
 from typing import Iterable, Tuple
 
+from . import _rpmkernel
 from ._debversion import version_key
+from ._rpmversion import evr_key
 from .model import Kernel, KernelPackage
 
 # 6.1.0-35-cloud-amd64, 6.8.0-60-generic, 6.12.48+deb13-amd64, 6.6.51+rpt-rpi-v8: number, then flavour.
@@ -18,6 +20,9 @@ _BUILD = re.compile(r"\bDebian (\S+)")
 
 def split_release(release: str) -> Tuple[str, str]:
     """A release (`uname -r`) as number and flavour: `("6.1.0-35", "cloud-amd64")`."""
+    of_rpm = _rpmkernel.split(release)
+    if of_rpm:
+        return of_rpm
     match = _RELEASE.match(release)
     return (match.group(1), match.group(2) or "") if match else ("", release)
 
@@ -36,11 +41,16 @@ def judge(running: str, build: str, installed: Iterable[KernelPackage], containe
     if container:
         return Kernel(running, newest.release, None)
     if newest.release != running:
-        return Kernel(running, newest.release, version_key(newest.release) > version_key(running))
+        return Kernel(running, newest.release, _order(newest.release) > _order(running))
     built = _BUILD.search(build)
     rebuilt = built is not None and version_key(newest.version) > version_key(built.group(1))
     return Kernel(running, newest.release, rebuilt)
 
 
 def _age(package: KernelPackage) -> tuple:
-    return version_key(split_release(package.release)[0]), version_key(package.version)
+    return _order(package.release), version_key(package.version)
+
+
+def _order(release: str) -> tuple:
+    of_rpm = _rpmkernel.split(release)
+    return evr_key(of_rpm[0]) if of_rpm else version_key(split_release(release)[0])

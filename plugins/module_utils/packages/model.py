@@ -128,6 +128,15 @@ class KernelPackage:
     version: str
 
 
+@dataclass(frozen=True)
+class CoreUpdate:
+    """A package whose new version needs a reboot to be used everywhere; `installed_at` in seconds since the epoch."""
+
+    name: str
+    version: str
+    installed_at: int
+
+
 @dataclass
 class PackageState:
     """What a manager answers; the rest of the document is the same for all of them."""
@@ -142,6 +151,7 @@ class PackageState:
     tool: Dict[str, Any]
     not_seen: List[str] = field(default_factory=list)
     changed: bool = False
+    core_updates: List[CoreUpdate] = field(default_factory=list)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import UpkeepError
-from . import apt
+from . import apt, dnf, zypper
 from .host import os_release
 from .model import Options, PackageState
 
@@ -30,8 +30,8 @@ class Manager:
 
 MANAGERS: Dict[str, Manager] = {
     "apt": Manager(("apt-get",), ("debian", "ubuntu"), apt.collect),
-    "dnf": Manager(("dnf5", "dnf", "microdnf"), ("fedora", "rhel", "centos", "amzn")),
-    "zypper": Manager(("zypper",), ("suse", "opensuse", "sles")),
+    "dnf": Manager(("dnf5", "dnf", "microdnf"), ("fedora", "rhel", "centos", "amzn"), dnf.collect, dnf.inputs),
+    "zypper": Manager(("zypper",), ("suse", "opensuse", "sles"), zypper.collect, zypper.inputs),
     "apk": Manager(("apk",), ("alpine",)),
     "pacman": Manager(("pacman",), ("arch",)),
 }
