@@ -79,8 +79,12 @@ def world(forge, tmp_path_factory):
     return made
 
 
-def test_every_update_says_why(world):
-    state = world.collect()
+@pytest.fixture(scope="module")
+def state(world):
+    return world.collect()
+
+
+def test_every_update_says_why(state):
     pending = {entry["name"]: entry for entry in state["pending"]}
     assert {name: entry["blocked_by"] for name, entry in pending.items()} == {**REASONS, "branded": "kept_back"}
     assert "nowhere-to-be-found" in pending["needy"]["blocked_detail"]
@@ -92,8 +96,8 @@ def test_every_update_says_why(world):
     assert (state["collector"], state["tool"]["zypper"][:2], state["not_seen"]) == ("commands", "1.", [])
 
 
-def test_what_advisories_say(world):
-    pending = {entry["name"]: entry for entry in world.collect()["pending"]}
+def test_what_advisories_say(state):
+    pending = {entry["name"]: entry for entry in state["pending"]}
     assert {name for name, entry in pending.items() if entry["security"]} == {"tool", "locked", "unwanted"}
     shown = (
         "candidate",
@@ -118,10 +122,10 @@ def test_what_advisories_say(world):
     assert {name: pending[name]["origins"] for name in ("extra", "fresh")} == {"extra": ["base"], "fresh": ["updates"]}
 
 
-def test_the_advisories_are_the_patches_that_zypper_needs(world):
+def test_the_advisories_are_the_patches_that_zypper_needs(world, state):
     listed = world.zypper("--xmlout", "--no-refresh", "list-patches")
     needed = set(re.findall(r'<update kind="patch" name="([^"]+)"', listed))
-    assert {advisory for entry in world.collect()["pending"] for advisory in entry["advisories"]} == needed
+    assert {advisory for entry in state["pending"] for advisory in entry["advisories"]} == needed
 
 
 def test_freshness(system):

@@ -7,12 +7,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from ..errors import UpkeepError
 from . import _dnf4_facts
 from ._dnf_common import failed, needs
 from ._files import text_or_none
+from ._rpm import RpmPackage
 from ._rpm_view import Advisory, Available, Facts, Gone, Lock, RpmRepo, Step
 from ._run import run
 
@@ -24,7 +25,7 @@ def available() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("dnf", "hawkey", "libdnf"))
 
 
-def by_bindings(root: str) -> Facts:
+def by_bindings(root: str, _packages: Sequence[RpmPackage] = ()) -> Facts:
     """Ask in this process. Raises UpkeepError `dnf_failed`."""
     try:
         return from_document(_dnf4_facts.facts(root), root)
@@ -34,7 +35,7 @@ def by_bindings(root: str) -> Facts:
         raise failed(f"{type(error).__name__}: {error}")
 
 
-def by_commands(root: str, command: str) -> Facts:
+def by_commands(root: str, command: str, _packages: Sequence[RpmPackage] = ()) -> Facts:
     """Ask the interpreter that runs `command`, the path of `dnf`. Raises UpkeepError `dnf_failed`, `command_failed`."""
     interpreter = interpreter_of(command)
     if interpreter is None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 import importlib.util
 import os
 from dataclasses import replace
-from typing import Any, List, Optional, Set, Tuple
+from typing import Any, List, Optional, Sequence, Set, Tuple
 
 from .. import times
 from ..errors import UpkeepError
 from ._dnf_common import failed, find_cache, hidden, needs, order, parse_problems, read_locks, version
-from ._rpm import query
+from ._rpm import RpmPackage
 from ._rpm_view import Advisory, Available, Facts, Gone, RpmRepo, Step
 from ._rpmversion import without_zero
 
@@ -24,17 +24,17 @@ def available() -> bool:
     return importlib.util.find_spec("libdnf5") is not None
 
 
-def ask(root: str, command: str) -> Facts:
-    """`command` is the path of dnf5, for its version. Raises UpkeepError `dnf_failed`, `package_database_damaged`."""
+def ask(root: str, command: str, packages: Sequence[RpmPackage]) -> Facts:
+    """`command` is the path of dnf5, for its version. Raises UpkeepError `dnf_failed`."""
     try:
-        return _ask(root, command)
+        return _ask(root, command, packages)
     except UpkeepError:
         raise
     except Exception as error:  # libdnf5 has a class for each of its own
         raise failed(str(error))
 
 
-def _ask(root: str, command: str) -> Facts:
+def _ask(root: str, command: str, packages: Sequence[RpmPackage]) -> Facts:
     base = _open(root)
     config = base.get_config()
     excludes, best = sorted(config.get_excludepkgs_option().get_value()), bool(config.get_best_option().get_value())
@@ -53,7 +53,7 @@ def _ask(root: str, command: str) -> Facts:
         problems=problems,
         advisories=_advisories(whole),
         auto=_auto(whole),
-        locks=read_locks(root, query(root)),
+        locks=read_locks(root, packages),
         excludes=excludes,
         best=best,
         paths={"cache": config.get_cachedir_option().get_value()},

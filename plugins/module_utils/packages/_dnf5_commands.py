@@ -10,12 +10,12 @@ import json
 import os
 import re
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from .. import times
 from ..errors import UpkeepError
 from ._dnf_common import failed, find_cache, hidden, needs, order, parse_problems, read_locks, version
-from ._rpm import query
+from ._rpm import RpmPackage
 from ._rpm_view import Advisory, Available, Facts, Gone, RpmRepo, Step
 from ._rpmversion import without_zero
 from ._run import Finished, run
@@ -47,8 +47,8 @@ class Dnf5:
         if root != "/":
             self._argv.append(f"--installroot={root}")
 
-    def ask(self) -> Facts:
-        """Raises UpkeepError `dnf_failed`, `command_failed`, `package_database_damaged`."""
+    def ask(self, packages: Sequence[RpmPackage]) -> Facts:
+        """Raises UpkeepError `dnf_failed`, `command_failed`."""
         main, _sections = parse_config(self._run("--dump-main-config"))
         cache = main.get("cachedir", "")
         if os.geteuid() != 0 and main.get("system_cachedir"):
@@ -68,7 +68,6 @@ class Dnf5:
         install = self._with_sources(install, whole)
         reasons = self._run(_EVERYTHING, "repoquery", "--installed", "--qf=%{name}\t%{arch}\t%{reason}\\n")
         advisories = self._run(_EVERYTHING, "advisory", "info", "--available", "--json")
-        packages = query(self.root)
         return Facts(
             version=version(self.command),
             repositories=self._repositories(listed, sections, cache),

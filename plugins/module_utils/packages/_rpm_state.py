@@ -14,6 +14,7 @@ from ..errors import UpkeepError
 from . import _refresh_note, _rpm, _rpm_freshness, _rpm_pending
 from ._files import text_or_none
 from ._refresh_note import Failures, Refresh
+from ._rpm import RpmPackage
 from ._rpm_view import Facts
 from .model import Health, Metadata, Options, PackageState
 
@@ -22,14 +23,14 @@ from .model import Health, Metadata, Options, PackageState
 class Asker:
     """One way to ask one manager. `remedy` is the command that refreshes its metadata.
 
-    `ask` reads what is cached. `refresh` renews it and returns what failed; `may_refresh` tells
+    `ask` reads what is cached, given what is installed. `refresh` renews it and returns what failed; `may_refresh` says
     whether this user can. `health` says what would stop an upgrade, and what of that could not be seen.
     """
 
     tool: str
     collector: str
     remedy: str
-    ask: Callable[[], Facts]
+    ask: Callable[[List[RpmPackage]], Facts]
     refresh: Callable[[], Failures]
     may_refresh: Callable[[Facts], bool]
     health: Callable[[Facts], Tuple[Health, List[str]]]
@@ -37,14 +38,15 @@ class Asker:
 
 def collect(options: Options, asker: Asker) -> PackageState:
     """The state of the packages at `options.root`. Raises UpkeepError `needs_root`, and what asking does."""
-    facts = asker.ask()
+    packages = _rpm.query(options.root)
+    facts = asker.ask(packages)
     refresh: Optional[Refresh] = None
     notes: List[str] = []
     if _refresh_wanted(options, _judge(asker, facts, options, None)):
         if asker.may_refresh(facts):
             before, started = _stamps(facts), time.time()
             said = asker.refresh()
-            facts = asker.ask()
+            facts = asker.ask(packages)
             refresh = Refresh(_stamps(facts) != before, _failures(asker, facts, said, started))
             _refresh_note.write(asker.tool, options.root, refresh.failures)
         elif options.refresh == "always":
@@ -55,7 +57,6 @@ def collect(options: Options, asker: Asker) -> PackageState:
             )
         else:
             notes.append(f"The metadata of {asker.tool} is stale, and only root may refresh it.")
-    packages = _rpm.query(options.root)
     pending, removals = _rpm_pending.collect(facts, packages, asker.tool)
     metadata = _judge(asker, facts, options, refresh)
     metadata.problems += notes

@@ -14,7 +14,7 @@ from ..errors import UpkeepError
 from . import _updateinfo, _zypper_texts
 from ._files import text_or_none
 from ._refresh_note import Failures
-from ._rpm import RpmPackage, query
+from ._rpm import RpmPackage
 from ._rpm_view import Advisory, Available, Facts, Gone, RpmRepo, Step
 from ._run import Finished, run
 from .host import os_release
@@ -38,9 +38,8 @@ class Zypper:
         if root != "/":
             self._argv += ["--root", root]
 
-    def ask(self) -> Facts:
-        """Raises UpkeepError `zypper_failed`, `manager_locked`, `command_failed`, `package_database_damaged`."""
-        packages = query(self.root)
+    def ask(self, packages: Sequence[RpmPackage]) -> Facts:
+        """Raises UpkeepError `zypper_failed`, `manager_locked`, `command_failed`."""
         repositories = self._repositories()
         usable = [repo for repo in repositories if repo.enabled and repo.fetched]
         newer: List[Available] = []

@@ -17,7 +17,10 @@ from ..errors import UpkeepError
 from .model import Options, PackageState
 
 if TYPE_CHECKING:
+    from ._rpm import RpmPackage
     from ._rpm_view import Facts
+
+    Ask = Callable[[List[RpmPackage]], Facts]
 
 # What it takes is imported where it is used: hosts of other managers import this file, too.
 _PATH = ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
@@ -65,7 +68,7 @@ def program() -> Tuple[str, bool]:
     return command, os.path.basename(os.path.realpath(command)) == "dnf5"
 
 
-def _ways(root: str, command: str, five: bool) -> Tuple[bool, Callable[[], Facts], Callable[[], Facts]]:
+def _ways(root: str, command: str, five: bool) -> Tuple[bool, Ask, Ask]:
     """Whether the bindings are there, and how to ask them and the commands."""
     if five:
         from . import _dnf5_bindings
