@@ -18,7 +18,12 @@ description:
     damaged or locked.
   - Changes no package. The package lists are refreshed only where O(refresh) asks for it.
   - What could not be seen is said in RV(data.not_seen), and is V(null) rather than empty.
-  - Reads apt so far. On other package managers it fails with C(error_code) V(manager_unsupported).
+  - Reads apt, dnf 4, dnf5 and zypper. On other package managers it fails with C(error_code) V(manager_unsupported).
+  - dnf 4 is asked through its Python API, of this interpreter where that has it, else of the interpreter that runs
+    C(dnf). dnf5 is asked through libdnf5's bindings or its command, zypper through its command. None of them reaches
+    out to a repository unless O(refresh) says so.
+  - Advisories, CVEs and severities of rpm packages come from the repositories' own updateinfo. A repository that has
+    none is named in RV(data.metadata), since which of its updates are for security cannot be told.
 attributes:
   check_mode:
     support: full
@@ -58,8 +63,8 @@ options:
     default: true
   bindings:
     description:
-      - Whether to use the package manager's Python bindings (python-apt) where this Python has them. They are faster,
-        the answer is the same.
+      - Whether to use the package manager's Python bindings (python-apt, dnf, libdnf5) where this Python has them. They
+        are faster, the answer is the same. zypper has none.
     type: str
     choices: [auto, never, require]
     default: auto
@@ -120,7 +125,8 @@ data:
     pending:
       description:
         - The updates. C(blocked_by) is V(null) for those that a full upgrade would install, else C(held), C(pinned),
-          C(phased), C(kept_back) or C(esm), with a sentence in C(blocked_detail).
+          C(phased), C(kept_back), C(excluded), C(modular) or C(esm) (needs a subscription), with a sentence in
+          C(blocked_detail).
       type: list
       elements: dict
       returned: success
