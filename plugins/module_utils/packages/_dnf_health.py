@@ -5,33 +5,33 @@
 from __future__ import annotations
 
 import os
-from typing import List, Optional, Tuple
+import re
+from typing import List, Optional, Set, Tuple
 
 from . import _rpm
-from ._files import line_or_none
+from ._files import line_or_none, text_or_none
 from ._locks import command_name
 from ._rpm_view import Facts
 from .model import Health
 
 # dnf 4 and dnf5 keep their history here; both have a table `trans` with the times of begin and end.
 _HISTORIES = ("var/lib/dnf/history.sqlite", "usr/lib/sysimage/libdnf5/transaction_history.sqlite")
+_REPOSITORIES = ("etc/yum.repos.d", "etc/distro.repos.d", "etc/yum/repos.d")
 _INPUTS = (
     "etc/dnf",
-    "etc/dnf/dnf.conf",
-    "etc/dnf/vars",
-    "etc/dnf/modules.d",
-    "etc/dnf/plugins/versionlock.list",
-    "etc/dnf/versionlock.toml",
-    "etc/dnf/libdnf5.conf.d",
-    "etc/yum.repos.d",
-    "usr/share/dnf5/repos.d",
+    "etc/yum.conf",
+    *_REPOSITORIES,
+    "usr/share/dnf5",
     "etc/pki/entitlement",
-    "etc/pki/consumer/cert.pem",
+    "etc/pki/consumer",
     "etc/os-release",
-    "var/cache/dnf",
+    "var/cache/dnf/expired_repos.json",
     "var/cache/libdnf5",
-    "usr/lib/sysimage/libdnf5",
+    "usr/lib/sysimage/libdnf5/packages.toml",
+    "usr/lib/sysimage/libdnf5/modules.toml",
 )
+_SECTION = re.compile(r"^\[([^\]]+)\]\s*$|^enabled\s*=\s*(0|no|false|off)\s*$", re.MULTILINE | re.IGNORECASE)
+_CACHED = re.compile(r"^(.+)-[0-9a-f]{16}$")
 
 
 def health(root: str, facts: Facts) -> Tuple[Health, List[str]]:
@@ -44,21 +44,32 @@ def health(root: str, facts: Facts) -> Tuple[Health, List[str]]:
 
 
 def inputs(root: str) -> List[str]:
-    """The files and folders that decide what dnf answers, of the caches each repository's index."""
+    """The files and folders that decide what dnf answers, of dnf 4's cache each repository's index.
+
+    Not that cache as a whole, where each reader leaves a lock for a moment; but for as long as a repository has nothing
+    there, since then only the folder tells when it comes.
+    """
+    cache = os.path.join(root, "var/cache/dnf")
+    names = sorted(os.listdir(cache)) if os.path.isdir(cache) else []
+    cached = [name for name in names if os.path.exists(os.path.join(cache, name, "repodata/repomd.xml"))]
+    known = {match.group(1) for match in map(_CACHED.match, cached) if match}
     found = [os.path.join(root, path) for path in (*_INPUTS, *_HISTORIES)]
-    found += _below(os.path.join(root, "etc/yum.repos.d"), "")
-    for cache in ("var/cache/dnf", "var/cache/libdnf5"):
-        found += _below(os.path.join(root, cache), "repodata/repomd.xml")
+    found += [os.path.join(cache, name, "repodata/repomd.xml") for name in cached]
+    if _enabled(root) - known and not os.path.isdir(os.path.join(root, "var/cache/libdnf5")):
+        found.append(cache)
     return found + _rpm.database_files(root)
 
 
-def _below(folder: str, rest: str) -> List[str]:
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    paths = [os.path.join(folder, name, rest) if rest else os.path.join(folder, name) for name in names]
-    return [path for path in paths if not rest or os.path.exists(path)]
+def _enabled(root: str) -> Set[str]:
+    """The ids of the repositories that their files do not switch off."""
+    found: Set[str] = set()
+    for folder in (os.path.join(root, path) for path in _REPOSITORIES):
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            current = ""
+            for match in _SECTION.finditer(text_or_none(os.path.join(folder, name)) or ""):
+                current = match.group(1) or current
+                (found.add if match.group(1) else found.discard)(current)
+    return found
 
 
 def _lock(root: str, facts: Facts) -> Tuple[Optional[str], List[str]]:

@@ -198,8 +198,11 @@ def lock_holder(root: str) -> Tuple[Optional[str], List[str]]:
 
 
 def database_files(root: str) -> List[str]:
-    """The files that change when the database does, of each of rpm's formats (sqlite, ndb, Berkeley)."""
-    names = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db", "Packages")
+    """The files that change when the database does, of each of rpm's formats (sqlite, ndb, Berkeley).
+
+    Not SQLite's write-ahead log, which every reader touches: rpm empties it into the database when it has written.
+    """
+    names = ("rpmdb.sqlite", "Packages.db", "Packages")
     return [os.path.join(database(root), name) for name in names]
 
 

@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 # What it takes is imported where it is used: hosts of other managers import this file, too.
 _INPUTS = (
     "etc/zypp",
-    "etc/zypp/zypp.conf",
-    "etc/zypp/zypper.conf",
-    "etc/zypp/locks",
-    "etc/zypp/repos.d",
-    "etc/zypp/services.d",
-    "etc/zypp/credentials.d",
-    "etc/zypp/vendors.d",
     "etc/os-release",
     "var/cache/zypp/raw",
     "var/lib/zypp/AutoInstalled",
@@ -57,15 +50,10 @@ def collect(options: Options) -> PackageState:
 
 
 def inputs(options: Options) -> List[str]:
-    """The files and folders that decide the answer, of the cache each repository's index."""
+    """The files and folders that decide the answer."""
     from . import _rpm
 
-    found = [os.path.join(options.root, path) for path in _INPUTS]
-    for folder, rest in (("etc/zypp/repos.d", ""), ("var/cache/zypp/raw", "repodata/repomd.xml")):
-        path = os.path.join(options.root, folder)
-        names = sorted(os.listdir(path)) if os.path.isdir(path) else []
-        found += [os.path.join(path, name, rest).rstrip("/") for name in names]
-    return found + _rpm.database_files(options.root)
+    return [os.path.join(options.root, path) for path in _INPUTS] + _rpm.database_files(options.root)
 
 
 def _health(root: str, facts: Facts) -> Tuple[Health, List[str]]:

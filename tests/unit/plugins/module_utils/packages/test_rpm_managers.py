@@ -162,14 +162,28 @@ def test_the_document_fits_its_schema(world, kind, schema, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["dnf4", "dnf5", "zypper"])
-def test_the_inputs_are_there_and_of_that_root(world, kind):
+def test_the_inputs_are_of_that_root_and_reach_every_index(world, kind):
     root = world(kind)
     manager = "zypper" if kind == "zypper" else "dnf"
     paths = registry.MANAGERS[manager].inputs(Options(root=str(root)))
-    assert all(path.startswith(str(root)) for path in paths)
-    assert len(set(paths)) == len(paths)
-    assert sum(path.endswith("repomd.xml") for path in paths) == 3
+    assert all(path.startswith(str(root)) for path in paths) and len(set(paths)) == len(paths)
+    for index in root.rglob("repomd.xml"):
+        assert any(str(index) == path or str(index).startswith(path + "/") for path in paths)
     assert any(path.endswith("rpmdb.sqlite") for path in paths)
+
+
+def test_a_repository_of_dnf_4_that_was_never_fetched_is_waited_for(world):
+    root = world("dnf4")
+    folder = root / "etc/yum.repos.d"
+    folder.mkdir(parents=True)
+    cache = str(root / "var/cache/dnf")
+    for text, waits in [
+        ("[base]\nname=b\n[updates]\n", False),
+        ("[base]\n[new]\nenabled=1\n", True),
+        ("[base]\n[new]\nname=n\nenabled = 0\n", False),
+    ]:
+        (folder / "all.repo").write_text(text)
+        assert (cache in registry.MANAGERS["dnf"].inputs(Options(root=str(root)))) is waits
 
 
 @pytest.mark.parametrize(
