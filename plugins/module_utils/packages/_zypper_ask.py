@@ -24,7 +24,7 @@ LOCK_WAIT = 60
 ROLLING = ("opensuse-tumbleweed", "opensuse-slowroll", "opensuse-microos", "opensuse-aeon", "opensuse-kalpa")
 # zypper(8), exit codes: 100-107 inform (updates, a reboot, a restart of zypper, nothing found); 6: no repositories.
 _INFORMS = (0, 6, *range(100, 108))
-_LOCKED = 7
+_ONLY_ROOT, _LOCKED = 5, 7
 _CREDENTIALS = re.compile(r"[?&]credentials=([^&]+)")
 
 
@@ -46,19 +46,19 @@ class Zypper:
         install: List[Step] = []
         remove: List[Gone] = []
         problems: List[List[str]] = []
+        blind: List[str] = []
         if usable:
             # Even with --no-refresh, zypper would fetch what it has never fetched.
             only = [word for repo in usable for word in ("--repo", repo.id)]
             only = only if len(usable) < sum(repo.enabled for repo in repositories) else []
             newer = _zypper_texts.updates(self._xml("list-updates", "--all", *only))
-            verb = "dist-upgrade" if os_release(self.root).get("ID") in ROLLING else "update"
-            install, remove = _zypper_texts.plan(self._xml(verb, "--dry-run", "--details", *only))
+            install, remove, blind = self._plan(only)
         locks = _zypper_texts.locks(self._xml("locks"), [package.name for package in packages])
         locked = {name for lock in locks for name in lock.names}
         newer = [replace(offer, hidden="excluded" if offer.name in locked else None) for offer in newer]
         planned = {(step.package.name, step.package.arch) for step in install}
         left = [offer for offer in newer if not offer.hidden and (offer.name, offer.arch) not in planned]
-        if left:
+        if left and not blind:
             problems = self._why(left)
         sources = {package.name: package for package in packages}
         advisories, unread = _advisories(usable, set(sources)) if newer else ([], [])
@@ -72,7 +72,7 @@ class Zypper:
             advisories=advisories,
             auto=self._auto(packages),
             locks=locks,
-            not_seen=unread,
+            not_seen=blind + unread,
             paths={"cache": os.path.join(self.root, "var/cache/zypp")},
         )
 
@@ -96,12 +96,14 @@ class Zypper:
         return result
 
     def _xml(self, *arguments: str) -> ElementTree.Element:
-        result = self._run("--xmlout", "--no-refresh", *arguments)
+        return self._checked(self._run("--xmlout", "--no-refresh", *arguments), arguments[0])
+
+    def _checked(self, result: Finished, command: str) -> ElementTree.Element:
         root = _zypper_texts.tree(result.stdout)
         # 4 is the solver's exit code, whose problems are an answer.
         if result.rc not in _INFORMS and not (result.rc == 4 and _zypper_texts.problems(root)):
             said = _zypper_texts.messages(root) or [line for line in result.stderr.splitlines() if line.strip()]
-            raise _zypper_texts.failed(said[0] if said else f"exit code {result.rc} of {arguments[0]}")
+            raise _zypper_texts.failed(said[0] if said else f"exit code {result.rc} of {command}")
         return root
 
     def _version(self) -> str:
@@ -122,6 +124,16 @@ class Zypper:
                 find_cache(repo, self.root)
             found.append(repo)
         return sorted(found, key=lambda repo: repo.id)
+
+    def _plan(self, only: List[str]) -> Tuple[List[Step], List[Gone], List[str]]:
+        """What an upgrade would install and remove, and a sentence where zypper does not tell this user all of it."""
+        verb = "dist-upgrade" if os_release(self.root).get("ID") in ROLLING else "update"
+        result = self._run("--xmlout", "--no-refresh", verb, "--dry-run", "--details", *only)
+        if result.rc != _ONLY_ROOT:
+            return (*_zypper_texts.plan(self._checked(result, verb)), [])
+        updates = _zypper_texts.updates(self._xml("list-updates", *only))
+        note = "What an upgrade would install anew or remove, and why it would keep something back: only root can ask."
+        return [Step(offer, "upgrade") for offer in updates], [], [note]
 
     def _why(self, left: Sequence[Available]) -> List[List[str]]:
         """What the solver says when it is asked for just those versions; of those without any problem, the vendor."""

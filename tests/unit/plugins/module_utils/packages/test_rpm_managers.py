@@ -254,6 +254,18 @@ def test_check_mode_refreshes_nothing(world, tmp_path):
     assert not (tmp_path / "refreshed").exists()
 
 
+def test_zypper_tells_others_than_root_less_and_that_is_said(world, tmp_path):
+    root = world("zypper")
+    zypper, text = tmp_path / "bin/zypper", (tmp_path / "bin/zypper").read_text()
+    refuse = (
+        'if "--dry-run" in argv: print("<stream/>"); sys.exit(5)\nif argv[-1] == "list-updates": argv.append("--all")\n'
+    )
+    zypper.write_text(text.replace("for entry in said:", refuse + "for entry in said:"))
+    state = {name: plain(value) for name, value in state_of("zypper", root).items()}
+    assert any("only root can ask" in sentence for sentence in state["not_seen"])
+    assert {entry["name"]: entry["security"] for entry in state["pending"]}["tool"] is True
+
+
 def test_microdnf_alone(monkeypatch, tmp_path):
     from ansible_collections.proven.upkeep.plugins.module_utils.packages import dnf
 
