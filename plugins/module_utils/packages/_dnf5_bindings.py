@@ -72,7 +72,9 @@ def _open(root: str, excludes: bool = True, modules: bool = True) -> Any:
     config.get_plugins_option().set(False)  # they may run commands
     config.get_cacheonly_option().set("all")
     if os.geteuid() != 0:
-        config.get_cachedir_option().set(config.get_system_cachedir_option().get_value())
+        # The user's own would be empty.
+        system = config.get_system_cachedir_option().get_value()
+        config.get_cachedir_option().set(os.path.join(root, system.lstrip("/")))
     if not excludes:
         config.get_disable_excludes_option().set(("*",))
     base.setup()
