@@ -85,7 +85,7 @@ def from_document(document: Dict[str, Any], root: str) -> Facts:
             )
             for entry in document["advisories"]
         ],
-        auto={(name, arch) for name, arch in document["auto"]},
+        auto={(entry[0], entry[1]) for entry in document["auto"]},
         locks=[Lock(e["text"], tuple(e["names"]), e["holds"], e["excludes"]) for e in document["locks"]],
         excludes=document["main_excludes"],
         best=document["best"],
