@@ -194,7 +194,12 @@ def database(root: str) -> str:
 
 def lock_holder(root: str) -> Tuple[Optional[str], List[str]]:
     """Who holds rpm's own transaction lock, as `_locks.locked_by` answers."""
-    return locked_by([os.path.join(database(root), ".rpm.lock")])
+    return locked_by(lock_files(root))
+
+
+def lock_files(root: str) -> List[str]:
+    """The files whose lock rpm holds for as long as it writes."""
+    return [os.path.join(database(root), ".rpm.lock")]
 
 
 def database_files(root: str) -> List[str]:
