@@ -32,12 +32,17 @@ HOST_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 # What the tests drive besides Python: program -> Debian package.
 SYSTEM = {
     "bsdtar": "libarchive-tools",
+    "createrepo_c": "createrepo-c",
+    "dnf": "dnf",
     "dpkg-scanpackages": "dpkg-dev",
     "getfattr": "attr",
+    "mmdebstrap": "mmdebstrap",
     "pacman": "pacman-package-manager",
+    "rpmbuild": "rpm",
     "setfacl": "acl",
     "ssh": "openssh-client",
     "vercmp": "makepkg",
+    "zypper": "zypper",
     "zstd": "zstd",
 }
 
@@ -183,6 +188,11 @@ def lab(log) -> int:
     return max(codes)
 
 
+def managers(log) -> int:
+    """Package managers for real, against repositories that the tests make."""
+    return sh(log, VENV / "pytest", "-q", "--durations=8", "tests/managers")
+
+
 def faults(log) -> int:
     return sh(log, VENV / "pytest", "-q", "tests/faults")
 
@@ -284,6 +294,7 @@ CHECKS = [
     Check("unit", unit, "unit tests with coverage"),
     Check("galaxy-importer", galaxy_importer, "what Galaxy checks of the built collection"),
     *HOST_PYTHON_CHECKS[1:],
+    Check("managers", managers, "dnf 4, dnf5, zypper and pacman for real, against repositories made for it"),
     Check("faults", faults, "kills, full disks, flipped bytes"),
     Check("ansible-lint", ansible_lint, "production profile"),
     Check("types", types, "mypy"),

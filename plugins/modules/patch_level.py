@@ -20,7 +20,12 @@ description:
   - What could not be seen is said in RV(data.not_seen), and is V(null) rather than empty.
   - Remembers the package manager's answer below C(/var/lib/upkeep), and gives it again as long as none of the files
     that decide it has changed. Services, locks, free space and the running kernel are looked at each time.
-  - Reads apt, apk and pacman. On other package managers it fails with C(error_code) V(manager_unsupported).
+  - Reads apt, dnf 4, dnf5, zypper, apk and pacman.
+  - dnf 4 is asked through its Python API, of this interpreter where that has it, else of the interpreter that runs
+    C(dnf). dnf5 is asked through libdnf5's bindings or its command, zypper through its command. None of them reaches
+    out to a repository unless O(refresh) says so.
+  - Advisories, CVEs and severities of rpm packages come from the repositories' own updateinfo. A repository that has
+    none is named in RV(data.metadata), since which of its updates are for security cannot be told.
 attributes:
   check_mode:
     support: full
@@ -60,8 +65,8 @@ options:
     default: true
   bindings:
     description:
-      - Whether to use the package manager's Python bindings (python-apt) where this Python has them. They are faster,
-        the answer is the same.
+      - Whether to use the package manager's Python bindings (python-apt, dnf, libdnf5) where this Python has them. They
+        are faster, the answer is the same. zypper has none.
     type: str
     choices: [auto, never, require]
     default: auto
@@ -131,7 +136,8 @@ data:
     pending:
       description:
         - The updates. C(blocked_by) is V(null) for those that a full upgrade would install, else C(held), C(pinned),
-          C(phased), C(kept_back) or C(esm), with a sentence in C(blocked_detail).
+          C(phased), C(kept_back), C(excluded), C(modular) or C(esm) (needs a subscription), with a sentence in
+          C(blocked_detail).
       type: list
       elements: dict
       returned: success

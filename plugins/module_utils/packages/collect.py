@@ -20,6 +20,7 @@ from . import _last_answer, boot, host, kernel, reboot, registry, restarts
 from ._locks import locked_by
 from .model import (
     SCHEMA,
+    CoreUpdate,
     Health,
     Installed,
     KernelPackage,
@@ -74,7 +75,9 @@ def collect(options: Options) -> Collected:
         "pending": state["pending"],
         "removals": state["removals"],
         "kernel": running,
-        "reboot": reboot.judge(running, bool(kernels), this.container),
+        "reboot": reboot.judge(
+            running, bool(kernels), this.container, core=[CoreUpdate(**each) for each in state["core_updates"]]
+        ),
         "services_stale": services,
         "sessions_stale": sessions,
         "health": health,
@@ -93,22 +96,23 @@ def collect(options: Options) -> Collected:
 
 def _packages(name: str, options: Options) -> Tuple[Dict[str, Any], Optional[str], bool]:
     """What the manager says, as plain data; since when it has been saying so, if unchanged; whether lists changed."""
-    ask = registry.collector(name)
-    inputs = registry.MANAGERS[name].inputs
+    manager = registry.MANAGERS[name]
     refresh = "never" if options.check_mode else options.refresh
     # A refresh that would be made is work to do; one that would not, no matter why, is no difference.
     question = [name, options.bindings, options.max_age, options.root, refresh == "never", _SHAPE]
-    if inputs and refresh != "always":
+    if refresh != "always":
         last = _last_answer.load(name, question)
         if last and (refresh == "never" or not last["state"]["metadata"]["stale"]):
             return last["state"], last["since"], False
     started = time.time()
-    paths = inputs(options) if inputs else []
+    paths = manager.inputs(options)
     before = _last_answer.fingerprint(paths)
-    found = ask(options)
+    found = manager.collect(options)
     state = {part: plain(value) for part, value in vars(found).items()}
     certain = _last_answer.settled(before, int(started * 1e9)) and _last_answer.fingerprint(paths) == before
-    if inputs and certain and not options.check_mode and found.metadata.refresh_ok is None:
+    # Who holds a lock shows in no file: an answer that names somebody would outlive the hold.
+    steady = found.metadata.refresh_ok is None and found.health.locked_by is None
+    if certain and steady and not options.check_mode:
         answer = {"state": state, "since": times.from_timestamp(started)}
         _last_answer.keep(name, question, answer, paths, before, _good_until(state["metadata"], options, started))
     return state, None, found.changed

@@ -7,8 +7,10 @@ from __future__ import annotations
 import re
 from typing import Iterable, List, Optional, Tuple
 
+from . import _rpmkernel
 from ._debversion import version_key
 from ._files import line_or_none
+from ._rpmversion import evr_key
 from .model import Kernel, KernelPackage
 
 # 6.1.0-35-cloud-amd64, 6.8.0-60-generic, 6.12.48+deb13-amd64, 6.6.51+rpt-rpi-v8, 6.6.10-zen1-1-zen: number and flavour.
@@ -19,6 +21,9 @@ _BUILD = re.compile(r"\bDebian (\S+)")
 
 def split_release(release: str) -> Tuple[str, str]:
     """A release (`uname -r`) as number and flavour: `("6.1.0-35", "cloud-amd64")`."""
+    of_rpm = _rpmkernel.split(release)
+    if of_rpm:
+        return of_rpm
     match = _RELEASE.match(release)
     return (match.group(1), match.group(2) or "") if match else ("", release)
 
@@ -39,7 +44,7 @@ def judge(running: str, build: str, installed: Iterable[KernelPackage], containe
     if container:
         return Kernel(running, newest.release, None, version, source)
     if newest.release != running:
-        needed = version_key(newest.release) > version_key(running)
+        needed = _order(newest.release) > _order(running)
         return Kernel(running, newest.release, needed, version, source)
     built = _built(running, build, signed)
     rebuilt = built is not None and version_key(newest.version) > version_key(built)
@@ -72,4 +77,9 @@ def _built(running: str, build: str, signed: str) -> Optional[str]:
 
 
 def _age(package: KernelPackage) -> tuple:
-    return version_key(split_release(package.release)[0]), version_key(package.version)
+    return _order(package.release), version_key(package.version)
+
+
+def _order(release: str) -> tuple:
+    of_rpm = _rpmkernel.split(release)
+    return evr_key(of_rpm[0]) if of_rpm else version_key(split_release(release)[0])

@@ -133,6 +133,15 @@ class KernelPackage:
     source: Optional[str] = None
 
 
+@dataclass(frozen=True)
+class CoreUpdate:
+    """A package whose new version needs a reboot to be used everywhere; `installed_at` in seconds since the epoch."""
+
+    name: str
+    version: str
+    installed_at: int
+
+
 @dataclass
 class PackageState:
     """What a manager answers; the rest of the document is the same for all of them.
@@ -151,6 +160,7 @@ class PackageState:
     not_seen: List[str] = field(default_factory=list)
     changed: bool = False
     locks: List[str] = field(default_factory=list)
+    core_updates: List[CoreUpdate] = field(default_factory=list)
 
 
 @dataclass

@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple
 
 from ..errors import UpkeepError
-from . import apk, apt, pacman
+from . import apk, apt, dnf, pacman, zypper
 from .host import os_release
 from .model import Options, PackageState
 
@@ -24,14 +24,14 @@ class Manager:
 
     commands: Tuple[str, ...]
     families: Tuple[str, ...]
-    collect: Optional[Callable[[Options], PackageState]] = None
-    inputs: Optional[Callable[[Options], List[str]]] = None
+    collect: Callable[[Options], PackageState]
+    inputs: Callable[[Options], List[str]]
 
 
 MANAGERS: Dict[str, Manager] = {
     "apt": Manager(("apt-get",), ("debian", "ubuntu"), apt.collect, apt.inputs),
-    "dnf": Manager(("dnf5", "dnf", "microdnf"), ("fedora", "rhel", "centos", "amzn")),
-    "zypper": Manager(("zypper",), ("suse", "opensuse", "sles")),
+    "dnf": Manager(("dnf5", "dnf", "microdnf"), ("fedora", "rhel", "centos", "amzn"), dnf.collect, dnf.inputs),
+    "zypper": Manager(("zypper",), ("suse", "opensuse", "sles"), zypper.collect, zypper.inputs),
     "apk": Manager(("apk",), ("alpine",), apk.collect, apk.inputs),
     "pacman": Manager(("pacman",), ("arch",), pacman.collect, pacman.inputs),
 }
@@ -45,7 +45,7 @@ def choose(wanted: str, release: Mapping[str, str], present: Callable[[str], boo
     there) or `manager_missing` (the one asked for is not).
     """
     if wanted != "auto":
-        if MANAGERS[wanted].collect and not any(map(present, MANAGERS[wanted].commands)):
+        if not any(map(present, MANAGERS[wanted].commands)):
             raise UpkeepError("manager_missing", f"manager: {wanted} is set, but this host has no {wanted}.")
         return wanted
     words = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
@@ -61,20 +61,6 @@ def choose(wanted: str, release: Mapping[str, str], present: Callable[[str], boo
             if any(word == family or word.startswith(family + "-") for family in MANAGERS[name].families):
                 return name
     return there[0]
-
-
-def collector(name: str) -> Callable[[Options], PackageState]:
-    """What collects for a manager. Raises UpkeepError `manager_unsupported`."""
-    found = MANAGERS[name].collect
-    if found is None:
-        can = [other for other, manager in MANAGERS.items() if manager.collect]
-        raise UpkeepError(
-            "manager_unsupported",
-            f"Upkeep cannot read the packages of {name} yet; it can read those of {', '.join(can)}.",
-            manager=name,
-            supported=can,
-        )
-    return found
 
 
 def detect(wanted: str) -> str:
