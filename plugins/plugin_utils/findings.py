@@ -15,6 +15,7 @@ Source `patch`:
 | no_security_repository | the package manager         | security_lead |
 | interrupted            | the package manager         | ops_lead      |
 | half_configured        | package                     | ops_lead      |
+| boot_full              | `/boot`                     | ops_lead      |
 | full_upgrade_removals  | the package manager         | ops_lead      |
 | clock_skew             | `host`                      | ops_lead      |
 
@@ -177,7 +178,10 @@ def _manager(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             "check_id": "stale_metadata",
             "subject": name,
             "title": f"Package lists are stale, refreshed {metadata.get('refreshed_at') or 'never'}: more may be due",
-            "evidence": [{"refreshed_at": metadata.get("refreshed_at"), "refresh_ok": metadata.get("refresh_ok")}],
+            "evidence": [
+                *(metadata.get("problems") or []),
+                {"refreshed_at": metadata.get("refreshed_at"), "refresh_ok": metadata.get("refresh_ok")},
+            ],
         }
     # Some distributions keep security updates apart nowhere: there is no such repository to miss.
     marked = metadata.get("tells_security") is not False
@@ -203,6 +207,13 @@ def _manager(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             "subject": str(package),
             "title": f"{package} is installed but not configured",
             "evidence": [package],
+        }
+    if health.get("boot_full"):
+        yield {
+            "check_id": "boot_full",
+            "subject": "/boot",
+            "title": "/boot has no room for another kernel: an update of the kernel would fail halfway",
+            "evidence": [{key: health.get(key) for key in ("boot_free_bytes", "boot_needed_bytes")}],
         }
     removals = data.get("removals") or []
     if removals:

@@ -7,6 +7,10 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.index import FILE
+
+from tests.advisories import fill, said
+
 QUIET = "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 LC_ALL=C.UTF-8\n"
 # Libraries are replaced under running services; then one package is held, what needs its new version is kept back by
 # it, and one is pinned.
@@ -35,9 +39,11 @@ SIMULATED = QUIET + "apt-get -s -qq dist-upgrade"
 def test_it_is_what_the_hosts_own_tools_say(lab, maintain, clone):
     lab.break_("web1", BEHIND)
     lab.break_("db1", CUT_OFF)
+    # A vulnerability that every Debian 12 has, and that no version fixes as yet.
+    fill(clone.path / FILE, [said("bash", "CVE-2026-1", fixed="999:1", severity="high")])
     with ThreadPoolExecutor() as pool:  # it takes as long as the run, and neither minds the other
         unattended = pool.submit(lab.shell, "web1", UNATTENDED)
-        ran = maintain({"db1": {"patch_refresh": "always"}}, playbook="playbooks/patch.yml")
+        ran = maintain({"db1": {"patch_refresh": "always"}}, playbook="playbooks/audit.yml")
     assert ran.rc == 0, ran.stdout
     clone.validate_documents()
     levels = {each["host"]: each["data"] for each in clone.observations() if each["phase"] == "patch_level"}
@@ -78,6 +84,13 @@ def test_it_is_what_the_hosts_own_tools_say(lab, maintain, clone):
     cut = levels["db1"]["metadata"]
     assert cut["stale"] is True and cut["refresh_ok"] is False
     assert any("127.0.0.1:9" in problem for problem in cut["problems"])
+
+    # One host that does not know what is pending leaves both gates open, and what is known of the others is told.
+    gates = {gate["id"]: gate for gate in clone.report()["gates"]}
+    assert gates["vulns_critical"]["status"] == gates["patch_sla"]["status"] == "unknown"
+    assert "db1" in gates["vulns_critical"]["reason"] or "stale" in gates["vulns_critical"]["reason"]
+    document = (clone.path / "audits/security.md").read_text()
+    assert "127.0.0.1:9" in document and "CVE-2026-1" in document and "bash: fixed in 999:1" in document
 
     # What the next collection finds, if nothing changes until then.
     assert lab.shell("web2", "stat -c %a /var/lib/upkeep/patch_level/last-apt.json") == "600"

@@ -145,10 +145,10 @@ import json, sys
 sys.path.insert(0, sys.argv[1])
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options, plain
-from ansible_collections.proven.upkeep.plugins.module_utils.packages.registry import collector
+from ansible_collections.proven.upkeep.plugins.module_utils.packages.registry import MANAGERS
 try:
     options = Options(**json.loads(sys.argv[2]))
-    print(json.dumps(plain(collector(options.manager)(options))))
+    print(json.dumps(plain(MANAGERS[options.manager].collect(options))))
 except UpkeepError as error:
     print(json.dumps(error.result()))
 """

@@ -58,9 +58,8 @@ def _matters(source: SourceState, release: str | None) -> bool:
 def _problem(source: SourceState, now: datetime) -> str | None:
     if source.fetched_at is None:
         return f"the source {source.name} was never fetched: {source.error or 'no reason is known'}"
-    if source.error:
-        return f"the source {source.name} could not be renewed since {source.fetched_at}: {source.error}"
-    if source.is_stale(now):
-        made = f", and it was made {source.generated_at}" if source.generated_at else ""
-        return f"the source {source.name} is stale: last heard of {source.checked_at or source.fetched_at}{made}"
-    return None
+    if not source.is_stale(now):
+        return None  # an attempt that failed since is shown, and what is there is still current
+    made = f", and it was made {source.generated_at}" if source.generated_at else ""
+    why = f": {source.error}" if source.error else ""
+    return f"the source {source.name} is stale: last heard of {source.checked_at or source.fetched_at}{made}{why}"

@@ -246,10 +246,17 @@ def _clocks(report: Mapping[str, Any]) -> list[str]:
 def _troubles(patch: Mapping[str, Any]) -> Iterable[str]:
     if patch["metadata_stale"]:
         yield f"package lists are stale (refreshed {patch['refreshed_at'] or 'never'}): more may be pending"
+    yield from map(str, patch["metadata_problems"])
     if patch["security_repository"] is False:
         yield "no security repository is enabled: no security update can be seen, which is not the same as none"
     if patch["interrupted"]:
         yield "the package manager was interrupted and has to be finished by hand"
+    if patch["locked_by"]:
+        yield f"locked by process {patch['locked_by']} when it was looked at"
+    if patch["boot_full"]:
+        yield "/boot has no room for another kernel: remove one that is no longer needed"
+    if patch["unmet_dependencies"]:
+        yield f"unmet dependencies: {listing([str(each) for each in patch['unmet_dependencies']])}"
     if patch["half_configured"]:
         yield f"not configured: {listing([str(package) for package in patch['half_configured']])}"
 

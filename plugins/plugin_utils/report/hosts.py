@@ -89,8 +89,12 @@ def patch_section(seen: Seen, now: datetime) -> dict[str, Any]:
         "security_repository": None
         if repositories is None or metadata.get("tells_security") is False
         else any(each.get("security") and each.get("enabled") for each in repositories),
+        "metadata_problems": metadata.get("problems") or [],
         "interrupted": health.get("interrupted"),
         "half_configured": health.get("half_configured"),
+        "unmet_dependencies": health.get("unmet_dependencies") or [],
+        "locked_by": health.get("locked_by"),
+        "boot_full": health.get("boot_full"),
         "removals": _names(data.get("removals"), "name"),
         "packages": sorted(
             packages, key=lambda package: (not package["security"], str(package["name"]), str(package["arch"]))

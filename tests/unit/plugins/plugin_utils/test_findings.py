@@ -60,6 +60,7 @@ def test_security_is_grouped_by_source_and_the_rest_is_one(samples):
         ({"health": {"interrupted": True}}, "interrupted", "apt"),
         ({"health": {"half_configured": ["udev"]}}, "half_configured", "udev"),
         ({"health": {"half_configured": [{"name": "udev"}]}}, "half_configured", "udev"),
+        ({"health": {"boot_full": True, "boot_free_bytes": 1, "boot_needed_bytes": 2}}, "boot_full", "/boot"),
         ({"removals": [{"name": "python2", "version": "2", "because": "x"}]}, "full_upgrade_removals", "apt"),
     ],
 )
