@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -196,7 +197,8 @@ def test_an_unchanged_host_is_not_asked_again(apt_root, same, schema):
     apt_root.collect(refresh="always")  # lists as fresh as can be
     time.sleep(0.06)
     first = apt_root.collect()
-    with mock.patch.object(collect.registry, "collector", return_value=None):
+    unasked = dataclasses.replace(collect.registry.MANAGERS["apt"], collect=None)
+    with mock.patch.dict(collect.registry.MANAGERS, apt=unasked):
         second = apt_root.collect()
     assert first["data"]["unchanged_since"] is None and second["data"]["unchanged_since"]
     assert same(second) == same(first)
