@@ -22,4 +22,5 @@ class ActionModule(AuditAction):
         seen = looked.seen
         found = findings.of_patch_level(seen.data, seen.project, seen.asset, seen.finished, seen.clock_skew_s)
         match = advisories.matched(looked.home, seen.data)
-        return {"status": "ok"}, found if match is None else enriched(found, seen.data, match)
+        partial = bool((seen.data.get("metadata") or {}).get("stale"))
+        return {"status": "ok", "partial": partial}, found if match is None else enriched(found, seen.data, match)

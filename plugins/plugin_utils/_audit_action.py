@@ -39,8 +39,9 @@ class AuditAction(UpkeepAction):
         home, now, host = self.home(), times.now(), self.inventory_name()
         newest_first = runs.newest_first(home)
         engine, found = self._looked(home, host, newest_first, arguments["max_age"], now)
-        known = audits.memory(home, newest_first, host, self.ENGINE)
-        if engine["status"] == "unknown":
+        asset = self.variable("upkeep_asset_id")
+        known = audits.memory(home, newest_first, host, self.ENGINE, str(asset) if asset else None)
+        if engine["status"] == "unknown" or engine.pop("partial", False):
             engine["remembered"] = audits.forgotten(known, found)
         return {"data": {"engines": [engine], "findings": sla.all_started(found, known, now)}}
 
@@ -55,7 +56,7 @@ class AuditAction(UpkeepAction):
 
     @abstractmethod
     def look(self, looked: Looked) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """(what the engine says of itself, what it found)."""
+        """(what the engine says of itself, what it found); `partial`: there may be more that it could not see."""
 
     def _looked(
         self, home: Path, host: str, newest_first: list[runs.Run], max_age: int, now: datetime

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
-from . import history, observations, runs
+from . import history, observations, runs, sla
 from .observation import Observation
 from .sla import Remembered
 
@@ -38,13 +38,20 @@ def patch_level(
     return last
 
 
-def memory(home: Path, newest_first: Iterable[runs.Run], host: str, engine: str) -> dict[str, Remembered]:
-    """By fingerprint, what the last audit in which `engine` looked knew; what it could not see it still remembers."""
+def memory(
+    home: Path, newest_first: Iterable[runs.Run], host: str, engine: str, asset: str | None = None
+) -> dict[str, Remembered]:
+    """By fingerprint, what the last audit in which `engine` looked knew; what it could not see it still remembers.
+
+    History follows the asset: one that had another host's name before is found under that.
+    """
     for run in newest_first:
-        for seen in reversed(observations.recorded(home, run.run_id, host, "audit")):
-            known = _of_audit(seen.data, engine)
-            if known is not None:
-                return known
+        others = [name for name in run.names_of(asset) if name != host] if asset else []
+        for name in (host, *others):
+            for seen in reversed(observations.recorded(home, run.run_id, name, "audit")):
+                known = _of_audit(seen.data, engine)
+                if known is not None:
+                    return known
     return {}
 
 
@@ -62,9 +69,12 @@ def _of_audit(data: Any, name: str) -> dict[str, Remembered] | None:
         return None
     source = engine.get("source") or name
     known = {
-        key: Remembered(each["first_seen"], each.get("due")) for key, each in (engine.get("remembered") or {}).items()
+        key: Remembered(each["first_seen"], each.get("due"), each.get("package"), tuple(each.get("fixes") or ()))
+        for key, each in (engine.get("remembered") or {}).items()
     }
     for finding in data.get("findings") or []:
         if finding.get("source") == source and finding.get("first_seen"):
-            known[finding["fingerprint"]] = Remembered(finding["first_seen"], finding.get("due"))
+            known[finding["fingerprint"]] = Remembered(
+                finding["first_seen"], finding.get("due"), finding.get("subject"), sla.fixes(finding)
+            )
     return known

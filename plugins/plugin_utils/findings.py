@@ -18,6 +18,7 @@ Source `patch`:
 | boot_full              | `/boot`                     | ops_lead      |
 | full_upgrade_removals  | the package manager         | ops_lead      |
 | clock_skew             | `host`                      | ops_lead      |
+| end_of_life            | `host`                      | security_lead |
 
 Source `advisory` (`advisories.findings`):
 
@@ -42,7 +43,7 @@ from . import clock
 
 SEVERITIES = ("critical", "high", "medium", "low", "unknown")
 _SOURCE = "patch"
-_OWNERS = {"pending_security": "security_lead", "no_security_repository": "security_lead"}
+_OWNERS = dict.fromkeys(("pending_security", "no_security_repository", "end_of_life"), "security_lead")
 _EVIDENCE = ("name", "arch", "installed", "candidate", "origins", "advisories", "cves", "blocked_by", "blocked_detail")
 
 
@@ -57,7 +58,14 @@ def of_patch_level(
     data: Mapping[str, Any], project: str, asset: str, collected: str, clock_skew_s: int | None = None
 ) -> list[dict[str, Any]]:
     """The findings of one host's `upkeep.patch_level/1`, in the order of the table above, then by subject."""
-    found = [*_security(data), *_updates(data), *_restarts(data), *_manager(data), *_clock(clock_skew_s)]
+    found = [
+        *_security(data),
+        *_updates(data),
+        *_restarts(data),
+        *_manager(data),
+        *_clock(clock_skew_s),
+        *_release(data, collected),
+    ]
     return [
         finding(Of(project, asset, collected, _SOURCE), **{"owner": _owner(each["check_id"]), **each}) for each in found
     ]
@@ -233,6 +241,30 @@ def _clock(skew: int | None) -> Iterable[dict[str, Any]]:
             "subject": "host",
             "title": f"The host's clock is {clock.words(skew)}: the times that it writes are wrong",
             "evidence": [{"clock_skew_s": skew}],
+        }
+
+
+def end_of_life(data: Mapping[str, Any], when: str) -> str | None:
+    """That the release had no security updates any more at that time, as a sentence; longer ones are paid for (ESM)."""
+    host, repositories = data.get("host") or {}, (data.get("metadata") or {}).get("repositories") or []
+    ended = host.get("eol_date")
+    paid = any(str(each.get("origin")).startswith("UbuntuESM") and each.get("enabled") for each in repositories)
+    if not ended or str(ended) >= when[:10] or paid:
+        return None
+    name = f"{host.get('os_id')} {host.get('os_version')}"
+    return f"{name} has had no security updates since {ended}: what is found since then is fixed nowhere"
+
+
+def _release(data: Mapping[str, Any], collected: str) -> Iterable[dict[str, Any]]:
+    told = end_of_life(data, collected)
+    if told:
+        yield {
+            "check_id": "end_of_life",
+            "subject": "host",
+            "title": f"{told[0].upper()}{told[1:]}",
+            "severity": "high",
+            "severity_source": "the distribution's support has ended",
+            "evidence": [data.get("host")],
         }
 
 

@@ -88,6 +88,11 @@ class Run:
         known = (opening.get("assets", {}).get(host) for opening in reversed(self.openings))
         return next((asset for asset in known if asset), host)
 
+    def names_of(self, asset: str) -> list[str]:
+        """The hosts that had this name of their own."""
+        pairs = (pair for opening in self.openings for pair in (opening.get("assets") or {}).items())
+        return sorted({host for host, known in pairs if known == asset})
+
 
 def pairs(openings: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Every (host, phase) of these openings, hosts in their order."""

@@ -29,10 +29,15 @@ _SECURITY_CHECKS = {"pending_security"}
 
 
 class Remembered(NamedTuple):
-    """What an earlier audit knew of a finding; ISO 8601."""
+    """What an earlier audit knew of a finding; ISO 8601. `package` and `fixes`: the CVEs, where it brings a fix.
+
+    The name of a fix changes (the version first, then the advisory that is published about it), its clock does not.
+    """
 
     first_seen: str
     due: str | None = None
+    package: str | None = None
+    fixes: tuple[str, ...] = ()
 
 
 def term(finding: Mapping[str, Any]) -> timedelta | None:
@@ -52,7 +57,7 @@ def started(finding: Mapping[str, Any], remembered: Remembered | None, now: date
     due = _time(remembered.due) if remembered else None
     if allowed is not None:
         # By the severity of today; what was due earlier stays due then.
-        fresh = first + allowed if remembered is None or due is None else now + allowed
+        fresh = first + allowed if remembered is None else now + allowed
         due = _earlier(due, fresh)
     filled = {**finding, "first_seen": times.iso(first), "due": times.iso(due) if due else None}
     return {**filled, "sla_state": state(filled, now)}
@@ -72,8 +77,25 @@ def state(finding: Mapping[str, Any], now: datetime) -> str | None:
 def all_started(
     findings: Iterable[Mapping[str, Any]], memory: Mapping[str, Remembered], now: datetime
 ) -> list[dict[str, Any]]:
-    """`started` for each, by its fingerprint's memory."""
-    return [started(finding, memory.get(finding["fingerprint"]), now) for finding in findings]
+    """`started` for each, by its fingerprint's memory, or that of the same fix under another name."""
+    renamed = [each for each in memory.values() if each.package and each.fixes]
+    return [
+        started(finding, memory.get(finding["fingerprint"]) or _under_another_name(finding, renamed), now)
+        for finding in findings
+    ]
+
+
+def fixes(finding: Mapping[str, Any]) -> tuple[str, ...]:
+    """The vulnerabilities that what a finding asks for would fix."""
+    if finding.get("kind") != "fixable":
+        return ()
+    return tuple(cve["id"] for evidence in finding.get("evidence") or [] for cve in evidence.get("cves") or [])
+
+
+def _under_another_name(finding: Mapping[str, Any], remembered: Iterable[Remembered]) -> Remembered | None:
+    these = set(fixes(finding))
+    same = [each for each in remembered if each.package == finding["subject"] and these.intersection(each.fixes)]
+    return min(same, key=lambda each: (each.due or "9", each.first_seen), default=None) if these else None
 
 
 def _time(text: Any) -> datetime | None:

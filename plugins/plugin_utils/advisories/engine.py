@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
+from ..findings import end_of_life
 from . import findings, health, memo
 from .host import HostMatch, match_host
 from .index import FILE, Index
@@ -62,7 +63,13 @@ def look(
     except sqlite3.Error as error:
         return blank(reason=f"index_damaged: {home / FILE} cannot be read ({error}): {health.ANEW}"), []
     found = findings.of_match(level, match, project, asset, seen)
-    problems = [*match.problems, *health.problems(sources, match.release, now), *health.stale_lists(level)]
+    ended = end_of_life(level, seen)
+    problems = [
+        *match.problems,
+        *health.problems(sources, match.release, now),
+        *health.stale_lists(level),
+        *([ended] if ended else []),
+    ]
     generated = max((each.fetched_at for each in sources if each.fetched_at), default=None)
     engine = blank(
         "unknown" if problems else "ok",

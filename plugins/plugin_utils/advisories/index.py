@@ -34,6 +34,7 @@ LOCK = "state/advisories.lock"  # held by who changes the index or its cache
 _WAIT = 30.0  # seconds for another process's transaction
 # No source is silent for so long: an edition older than this comes from a mirror or a copy that nobody renews.
 _SILENCE = timedelta(days=30)
+_DAY = 86400.0
 _TABLES = {Statement: "statement", Notice: "notice", Exploited: "exploited", Score: "score"}
 _AT_ONCE = 500  # values in one query, below SQLite's limit on parameters
 
@@ -66,7 +67,8 @@ class SourceState:
     def is_stale(self, now: Any) -> bool:
         """Never fetched, longer ago than `max_age`, or an edition that the upstream has long replaced."""
         age = self.age(now)
-        return age is None or age > self.max_age or self._is_abandoned(now)
+        # Heard of tomorrow: some clock was wrong, and until when this is current nobody knows.
+        return age is None or not -_DAY <= age <= self.max_age or self._is_abandoned(now)
 
     def _is_abandoned(self, now: datetime) -> bool:
         return self.generated_at is not None and now - times.parse(self.generated_at) > _SILENCE

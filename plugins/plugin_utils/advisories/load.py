@@ -163,13 +163,17 @@ def _replace(
 ) -> int:
     """How many rows there are now."""
     with index.replacing(source.name, source.title, source.os_ids, source.max_age) as load:
+        editions = []
         for each in fetched:
+            load.generated_at = None
             try:
                 with reading(source.name, each.file):
                     load.add(_of(source.parse(each.feed, each.file), wanted))
             except UpkeepError:
                 fetcher.forget(each.feed)
                 raise
+            made = load.generated_at or (each.modified if each.feed.dated else None)
+            editions += [made] if made and not each.feed.optional else []
         # Notices alone would leave a distribution without a vulnerability.
         if not (load.statements if source.os_ids else load.rows):
             of = f" of {', '.join(wanted)}" if wanted else ""
@@ -181,14 +185,13 @@ def _replace(
             )
         load.feeds, load.lacking = facts, lacking
         load.checked_at = _heard(fetched)
-        dated = [each.modified for each in fetched if each.feed.dated and each.modified]
-        load.generated_at = load.generated_at or max(dated, default=None)
+        load.generated_at = min(editions, default=None)
         return load.rows
 
 
 def _heard(fetched: Sequence[Fetched]) -> str:
-    """When the upstream was last heard of, by what the source cannot do without."""
-    return max(each.heard for each in fetched if not each.feed.optional)
+    """When the upstream was last heard of, by the oldest of what the source cannot do without."""
+    return min(each.heard for each in fetched if not each.feed.optional)
 
 
 def _of(rows: Iterable[Row], wanted: tuple[str, ...]) -> Iterator[Row]:

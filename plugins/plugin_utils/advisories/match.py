@@ -21,6 +21,8 @@ from .model import Exploited, Score, Statement
 # Goes up when the same index would be judged otherwise, so that what was remembered of it is forgotten.
 VERSION = 1
 INVESTIGATED = "under investigation"
+# Why something is put off that says that what was built does not have it.
+_NOT_THERE = {"unimportant", "negligible"}
 
 
 class Key(NamedTuple):
@@ -172,6 +174,7 @@ class Matcher:
             self._index.exploited(names),
             self._index.scores(names),
             releases.of_os(release),
+            releases.family(release),
             partial(readable, releases.family(release)),
         )
         grouped: dict[str | None, dict[str, list[Statement]]] = {}
@@ -187,6 +190,7 @@ class _Known(NamedTuple):
     exploited: dict[str, Exploited]
     scores: dict[str, Score]
     vendor: str
+    family: str
     key: Compare
 
 
@@ -227,18 +231,26 @@ def _vulnerability(said: list[Statement], known: _Known) -> Vulnerability | None
     )
     if fixes:
         return _fixable(told, fixes, known)
-    if any(not statement.deferred for statement in open_ones):
+    # What is put off and exploited all the same is open; what the vendor's builds do not have (`unimportant`) is not.
+    if any(not each.deferred or (exploited and each.deferred not in _NOT_THERE) for each in open_ones):
         return told
     reason = min((str(statement.deferred) for statement in open_ones), default=INVESTIGATED)
     return told._replace(state="deferred", deferred=reason)
 
 
 def _fixable(told: Vulnerability, fixes: list[Statement], known: _Known) -> Vulnerability:
-    """By the oldest version that fixes it; of several notices of that version, the first that came."""
+    """By the oldest version that fixes it; of several notices of that version, the first that came.
+
+    A vendor of rpms that names a vulnerability again has found the first fix wanting: there it is the newest, of those
+    that anybody gets.
+    """
     fix = fixes[0]
     if len(fixes) > 1:
-        lowest = min(known.key(str(statement.fixed)) for statement in fixes)
-        those = [statement for statement in fixes if not lowest < known.key(str(statement.fixed))]
+        if known.family == "rpm":
+            fixes = [each for each in fixes if each.subscription is None] or fixes
+        keys = [known.key(str(statement.fixed)) for statement in fixes]
+        that = max(keys) if known.family == "rpm" else min(keys)
+        those = [statement for statement, key in zip(fixes, keys) if not (key < that or that < key)]
         # What anybody gets before what needs a subscription.
         fix = min(those, key=_by_preference)
     return told._replace(

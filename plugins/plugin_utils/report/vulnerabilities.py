@@ -157,12 +157,19 @@ def _new_group(finding: Mapping[str, Any]) -> dict[str, Any]:
 def _add(group: dict[str, Any], host: str, finding: Mapping[str, Any], now: datetime) -> None:
     evidence = finding["evidence"][0]
     for cve in evidence.get("cves") or []:
-        group["cves"].setdefault(cve["id"], cve)
+        # Hosts that were audited at different times may rate it differently: the worst that anybody knows of it.
+        known = group["cves"].setdefault(cve["id"], cve)
+        if _weight(cve) < _weight(known):
+            group["cves"][cve["id"]] = cve
     way = {
         "first_seen": finding.get("first_seen"), "due": finding.get("due"), "sla_state": sla.state(finding, now),
         **{name: evidence.get(name) for name in _WAY},
     }  # fmt: skip
     group["where"].setdefault(json.dumps(way, sort_keys=True), {**way, "hosts": []})["hosts"].append(host)
+
+
+def _weight(cve: Mapping[str, Any]) -> tuple[Any, ...]:
+    return severity.rank(cve["severity"]), not cve["kev"], -(cve["epss"] or 0)
 
 
 def _closed(group: dict[str, Any]) -> dict[str, Any]:

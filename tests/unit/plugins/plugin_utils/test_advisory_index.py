@@ -66,6 +66,12 @@ def test_a_source_never_fetched_is_stale(index):
     assert source.is_stale(times.now()) and source.rows == 0
 
 
+def test_a_source_of_tomorrow_is_doubtful(index):
+    load(index, ROWS)
+    index._connection.execute("UPDATE source SET checked_at = '2099-01-01T00:00:00Z'")
+    assert index.sources()[0].is_stale(times.now())
+
+
 def test_sources_are_replaced_apart(index):
     load(index, ROWS)
     load(index, [Statement("alpine:3.19", "musl", "source", "CVE-2026-3", "fixed", fixed="1.2.4-r1")], "alpine")

@@ -73,6 +73,23 @@ def test_no_security_repository_is_missed_where_there_is_no_such_thing(samples):
     assert told(samples.patch_level(pending=[], metadata=metadata)) == []
 
 
+@pytest.mark.parametrize(
+    ("host", "repositories", "ended"),
+    [
+        ({"eol_date": "2026-08-31"}, [], True),
+        ({"eol_date": "2028-08-31"}, [], False),
+        ({"eol_date": None}, [], False),
+        ({"eol_date": "2025-05-29"}, [{"origin": "UbuntuESM", "enabled": True}], False),
+        ({"eol_date": "2025-05-29"}, [{"origin": "UbuntuESM", "enabled": False}], True),
+    ],
+)
+def test_a_release_that_has_ended(host, repositories, ended):
+    data = {"host": {"os_id": "debian", "os_version": "11", **host}, "metadata": {"repositories": repositories}}
+    assert bool(findings.end_of_life(data, "2026-11-23T09:00:00Z")) is ended
+    found = findings.of_patch_level(data, "shop", "web1", "2026-11-23T09:00:00Z")
+    assert ("end_of_life" in {each["check_id"] for each in found}) is ended
+
+
 def test_an_unknown_reboot_is_no_finding(samples):
     assert told(samples.patch_level(pending=[], reboot={"required": None, "reasons": []})) == []
 

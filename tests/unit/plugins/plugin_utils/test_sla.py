@@ -37,7 +37,7 @@ def at(days):
         ("critical", Remembered(at(-10), at(20)), at(1), "ok"),  # raised: counted from now
         ("critical", Remembered(at(-29.5), at(0.5)), at(0.5), "ok"),  # raised, and due earlier anyway
         ("low", Remembered(at(-1), at(2)), at(2), "due_soon"),  # a lower severity pushes nothing back
-        ("high", Remembered(at(-1)), at(2), "ok"),  # no due time was kept: by the first sight
+        ("high", Remembered(at(-60)), at(3), "ok"),  # rated only now: counted from now
         ("high", Remembered("?", "?"), at(3), "ok"),
         ("high", Remembered(at(4)), at(3), "ok"),  # seen first in the future: by a clock that was wrong
     ],
@@ -74,3 +74,24 @@ def test_nothing_pushes_due_back(steps):
             assert made["due"] <= known.due and made["first_seen"] == known.first_seen
         assert made["due"] <= times.iso(when + sla.term(finding(severity)))
         known = Remembered(made["first_seen"], made["due"])
+
+
+def fix(check_id, *cves, package="openssl"):
+    evidence = [{"cves": [{"id": cve} for cve in cves]}]
+    return finding(fingerprint=check_id, check_id=check_id, subject=package, kind="fixable", evidence=evidence)
+
+
+@pytest.mark.parametrize(
+    ("later", "goes_on"),
+    [
+        (fix("DSA-1", "CVE-1", "CVE-2"), True),  # the version of yesterday has got an advisory
+        (fix("DSA-1", "CVE-3"), False),
+        (fix("DSA-1", "CVE-1", package="bash"), False),
+        ({**fix("CVE-1", "CVE-1"), "kind": "unfixed"}, False),
+    ],
+)
+def test_the_clock_of_a_fix_goes_on_under_another_name(later, goes_on):
+    (before,) = sla.all_started([fix("fixed:2", "CVE-1")], {}, NOW)
+    memory = {"fixed:2": Remembered(before["first_seen"], before["due"], before["subject"], sla.fixes(before))}
+    (made,) = sla.all_started([later], memory, NOW + DAY)
+    assert (made["due"] == before["due"]) is goes_on

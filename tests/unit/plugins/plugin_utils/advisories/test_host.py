@@ -57,11 +57,17 @@ def test_unfixed_ones_and_deferred_ones(matcher):
         said("openssl", "CVE-3", "affected", deferred="no-dsa"),
         said("openssl", "CVE-4", "not_affected"),
     ]
-    match = match_host(level(OPENSSL), matcher(rows, [Exploited("CVE-3", SEEN)]))
-    (finding,) = findings.of_match(level(OPENSSL), match, "shop", "web1", SEEN)
-    assert (finding["check_id"], finding["subject"], finding["kind"]) == ("CVE-1", "openssl", "unfixed")
+    rows.append(said("openssl", "CVE-5", "affected", deferred="unimportant"))
+    match = match_host(level(OPENSSL), matcher(rows, [Exploited("CVE-3", SEEN), Exploited("CVE-5", SEEN)]))
+    found = findings.of_match(level(OPENSSL), match, "shop", "web1", SEEN)
+    # Put off and exploited all the same is open; what was never built in is not.
+    assert {(each["check_id"], each["kind"], each["severity"]) for each in found} == {
+        ("CVE-1", "unfixed", "unknown"),
+        ("CVE-3", "unfixed", "critical"),
+    }
     assert findings.deferred(match) == [
-        {"reason": "no-dsa", "package": "openssl", "cves": ["CVE-2", "CVE-3"], "kev": ["CVE-3"]}
+        {"reason": "no-dsa", "package": "openssl", "cves": ["CVE-2"], "kev": []},
+        {"reason": "unimportant", "package": "openssl", "cves": ["CVE-5"], "kev": ["CVE-5"]},
     ]
 
 

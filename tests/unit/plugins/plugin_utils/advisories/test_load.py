@@ -259,6 +259,26 @@ def test_a_copy_of_long_ago_is_stale(update, index, mirror):
     assert debian.generated_at < debian.checked_at and debian.is_stale(times.now())
 
 
+def test_an_old_file_does_not_hide_behind_a_new_one_of_its_source(update, index, mirror):
+    now = times.now().timestamp()
+    (mirror / "alma").mkdir()
+    for release, day in (("8", 200), ("9", 1)):
+        changed = int(now) - day * 86400
+        erratum = {
+            "id": f"ALSA-2026:{release}", "type": "security", "severity": "Important", "title": "Important: tool",
+            "issued_date": changed, "updated_date": changed, "modules": [],
+            "packages": [{"name": "tool", "epoch": "0", "version": "1", "release": "1", "arch": "noarch",
+                          "src": "tool-1-1.src.rpm"}],
+            "references": [{"id": "CVE-2026-1", "type": "cve", "href": ""}],
+        }  # fmt: skip
+        path = mirror / f"alma/errata-{release}.full.json"
+        path.write_text(json.dumps({"schema_version": "1.0", "data": [erratum]}))
+    update("alma", releases={"almalinux:9"})
+    assert not index().sources()[0].is_stale(times.now())
+    update("alma", releases={"almalinux:8", "almalinux:9"})
+    assert index().sources()[0].is_stale(times.now())
+
+
 def test_an_index_of_another_version_is_built_anew(update, index):
     update("kev")
     connection = sqlite3.connect(update.path)

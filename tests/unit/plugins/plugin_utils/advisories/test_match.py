@@ -106,6 +106,15 @@ def test_who_has_no_subscription_is_told_of_the_fix_that_needs_none(matcher):
     assert [each.subscription for each in next(iter(found.values()))] == [None, "esm-apps"]
 
 
+@pytest.mark.parametrize(
+    ("release", "fix"), [("almalinux:9", "1-2"), ("debian:12", "1-1")], ids=["a later erratum", "the same fix, twice"]
+)
+def test_two_fixes_of_one_vulnerability(matcher, release, fix):
+    rows = [said("bash", "CVE-1", fixed=each, release=release) for each in ("1-1", "1-2")]
+    paid = said("bash", "CVE-1", fixed="1-3", release=release, subscription="ltss")
+    assert judged(matcher([*rows, paid]), "0-1", "bash", release=release) == [("CVE-1", "fixable", fix)]
+
+
 def test_a_version_that_cannot_be_read_is_not_judged(matcher):
     key, other = Key(DEBIAN, "source", "openssl", "no version"), Key(DEBIAN, "source", "perl", "no version")
     # Nothing is said of perl, so its version does not matter.

@@ -15,6 +15,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import en
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.index import FILE, Index
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.model import Exploited, Score
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents import line, security, summary
+from ansible_collections.proven.upkeep.plugins.plugin_utils.report import vulnerabilities
 from ansible_collections.proven.upkeep.plugins.plugin_utils.report.build import build
 
 from tests.advisories import fill, level, package, said, update
@@ -90,6 +91,20 @@ def told(report):
 
 def fixable(**more):
     return {**dict.fromkeys(("critical", "high", "medium", "low", "unknown"), 0), **more}
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_the_worst_that_any_host_knows_of_one_counts(first):
+    """Hosts are audited at different times: one of them before it was known to be exploited."""
+    cve = {"id": "CVE-1", "severity": "medium", "severity_source": "x", "kev": None, "epss": None}
+    newer = {**cve, "severity": "critical", "severity_source": "KEV", "kev": "2026-01-01T00:00:00Z"}
+    found = [
+        (host, {"source": "advisory", "check_id": "DSA-1", "subject": "bash", "kind": "fixable", "release": "debian:12",
+                "severity": each["severity"], "evidence": [{"cves": [each]}]})
+        for host, each in (("old", cve), ("new", newer))
+    ]  # fmt: skip
+    (group,) = vulnerabilities._groups(found if first == "old" else found[::-1], NOW)
+    assert (group["severity"], group["kev"], group["hosts"]) == ("critical", True, 2)
 
 
 def test_a_fleet_in_figures(index, audit):
