@@ -269,6 +269,29 @@ def test_a_finding_keeps_its_first_sight_and_its_due_time(act, monkeypatch):
     assert found["fixed:2-1"]["sla_state"] == "breached"
 
 
+def test_what_stale_lists_hide_and_what_a_renamed_host_had_keep_their_clock(act, monkeypatch):
+    pending = [update("openssl", "2-1")]
+    fresh = {**LEVEL, **level([package("openssl", "1-1")], pending), "counts": {"pending": 1, "security": 1}}
+    hidden = {**fresh, "pending": [], "metadata": {"stale": True}}
+    due = []
+    for number, (name, data) in enumerate((("old", fresh), ("old", hidden), ("new", fresh)), 1):
+        monkeypatch.setenv("UPKEEP_RUN_ID", f"day{number}")
+        when = times.parse(f"2027-01-{number:02}T00:00:00Z")
+        monkeypatch.setattr(times, "now", lambda when=when: when)
+        variables = {
+            "ansible_play_hosts_all": [name],
+            "hostvars": {name: {"upkeep_asset_id": "A1"}},
+            "upkeep_asset_id": "A1",
+            "inventory_hostname": name,
+        }
+        act(run_open, variables, phases=["patch_level", "audit"], hosts=[name])
+        act(record, variables=variables, phase="patch_level", result={"data": data})
+        audit = act(audit_patch_level, variables=variables)
+        act(record, variables=variables, phase="audit", result=audit)
+        due += [each["due"] for each in audit["data"]["findings"] if each["check_id"] == "pending_security"]
+    assert len(due) == 2 and due[0] == due[1]
+
+
 def test_without_an_index_the_audit_is_complete_and_says_that_nobody_looked(act):
     act(run_open, phases=["patch_level", "audit"])
     act(record, phase="patch_level", result={"data": LEVEL})
