@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Tuple
 
 from .. import times
@@ -25,6 +25,7 @@ class Asker:
 
     `ask` reads what is cached, given what is installed. `refresh` renews it and returns what failed; `may_refresh` says
     whether this user can. `health` says what would stop an upgrade, and what of that could not be seen.
+    `keepable`, `pid_files` and `logs` are those of `PackageState`, the logs besides rpm's own.
     """
 
     tool: str
@@ -34,6 +35,9 @@ class Asker:
     refresh: Callable[[], Failures]
     may_refresh: Callable[[Facts], bool]
     health: Callable[[Facts], Tuple[Health, List[str]]]
+    keepable: Callable[[Facts], bool] = lambda facts: True
+    pid_files: List[str] = field(default_factory=list)
+    logs: List[str] = field(default_factory=list)
 
 
 def collect(options: Options, asker: Asker) -> PackageState:
@@ -77,6 +81,9 @@ def collect(options: Options, asker: Asker) -> PackageState:
         not_seen=facts.not_seen + not_seen,
         changed=refresh is not None and refresh.changed,
         locks=_rpm.lock_files(options.root),
+        pid_files=asker.pid_files,
+        logs=_rpm.logs(options.root) + asker.logs,
+        keepable=asker.keepable(facts),
         core_updates=_rpm.core_updates(packages),
     )
 

@@ -46,6 +46,9 @@ def collect(options: Options) -> PackageState:
         refresh=partial(_dnf_refresh.refresh, command, five, root),
         may_refresh=_may_refresh,
         health=partial(_dnf_health.health, root),
+        keepable=partial(_dnf_health.keepable, root),
+        pid_files=_dnf_health.pid_files(root),
+        logs=_dnf_health.logs(root),
     )
     return _rpm_state.collect(options, asker)
 

@@ -203,6 +203,9 @@ def test_advisories_in_zstd(tmp_path):
     subprocess.run(["zstd", "-q", "--no-content-size", str(path)], check=True)
     packed = tmp_path / "updateinfo.xml.zst"
     assert _updateinfo.has_security(str(packed)) is True
+    path.write_bytes(PLAIN + b" " * ((1 << 17) - len(PLAIN)))  # as large as a block
+    subprocess.run(["zstd", "-qf", "--no-content-size", str(path)], check=True)
+    assert _updateinfo.has_security(str(packed)) is False
     packed.write_bytes(packed.read_bytes()[:-8])
     assert _updateinfo.read(str(packed), ["x"]) is None
     packed.write_bytes(b"\x28\xb5\x2f\xfd" + b"damaged" * 10)
