@@ -11,7 +11,7 @@ from typing import List, Optional, Tuple
 from .. import times
 from ..errors import UpkeepError
 from . import _alpm_freshness
-from ._alpm_config import Config, conf_path, load, quick_dbpath
+from ._alpm_config import Config, conf_path, included, load, quick_dbpath
 from ._alpm_database import Local, installed_list, read_local, value
 from ._alpm_pending import collect as collect_pending
 from ._files import line_or_none
@@ -31,6 +31,7 @@ def inputs(options: Options) -> List[str]:
     return [
         *doubt,
         conf_path(options.root),
+        *included(conf_path(options.root)),
         os.path.join(options.root, "etc/pacman.d"),
         os.path.join(dbpath, "local"),
         os.path.join(dbpath, "sync"),

@@ -96,7 +96,7 @@ def _use(wanted: str, there: bool, five: bool) -> bool:
 
 def _may_refresh(facts: Facts) -> bool:
     folder = facts.paths["cache"]
-    while not os.path.isdir(folder):
+    while folder and not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     return os.access(folder, os.W_OK)
 

@@ -12,11 +12,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.module_utils.packages import _refresh_note, registry
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import _refresh_note, _rpm_state, dnf, registry
 from ansible_collections.proven.upkeep.plugins.module_utils.packages import collect as room
+from ansible_collections.proven.upkeep.plugins.module_utils.packages._refresh_note import Failures
+from ansible_collections.proven.upkeep.plugins.module_utils.packages._rpm_view import Facts, RpmRepo
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options, plain
 
 RECORDED = Path(__file__).resolve().parent / "recorded"
@@ -248,6 +251,22 @@ def test_a_refresh_that_changes_nothing_and_one_that_fails(world, tmp_path):
         repo["refreshed_at"] = 4000000000
     (tmp_path / "answer.json").write_text(json.dumps(answer))
     assert not [p for p in state_of("dnf4", root)["metadata"]["problems"] if p.startswith("Refresh: ")]
+
+
+@pytest.mark.parametrize("age, failed", [(0, False), (1, True)])
+def test_metadata_that_is_young_may_have_failed_too(age, failed):
+    """What was said of a repository counts unless it was renewed all the same, by another mirror."""
+    now = time.time()
+    facts = Facts("", [RpmRepo("base", True, fetched=True, refreshed_at=now - age)], [], [], [], [], [])
+    said = Failures([], {"base": "no route"})
+    asker = mock.Mock(tool="dnf")
+    found = _rpm_state._failures(asker, facts, said, now, {"base": now - 1})
+    assert found == (["Refresh: the repository base failed: no route."] if failed else [])
+
+
+def test_nowhere_to_cache_is_no_endless_search():
+    facts = Facts("", [], [], [], [], [], [], paths={"cache": ""})
+    assert dnf._may_refresh(facts) is False
 
 
 def test_check_mode_refreshes_nothing(world, tmp_path):
