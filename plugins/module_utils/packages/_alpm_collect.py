@@ -16,6 +16,7 @@ from ._alpm_database import Local, installed_list, read_local, value
 from ._alpm_pending import collect as collect_pending
 from ._files import line_or_none
 from ._locks import command_name
+from ._refresh_note import Refresh
 from ._run import run
 from .model import Health, KernelPackage, Options, PackageState
 
@@ -73,7 +74,7 @@ def collect(options: Options) -> PackageState:
     )
 
 
-def _refresh(config: Config, options: Options) -> Tuple[Optional[_alpm_freshness.Refresh], List[str]]:
+def _refresh(config: Config, options: Options) -> Tuple[Optional[Refresh], List[str]]:
     """The refresh that was made, if any, and sentences about one that was wanted and not made."""
     if options.refresh == "never" or options.check_mode:
         return None, []
