@@ -284,6 +284,22 @@ def test_health(system, kind):
     assert any("nothing-has-it" in each for each in state["health"]["unmet_dependencies"])
 
 
+@pytest.mark.parametrize("bindings", ["require", "never"])
+def test_a_look_by_dnf_4_leaves_nothing(system, bindings):
+    made = system("dnf4")
+    made.install(Rpm("tool"))
+    made.serve(Repo("updates", [Rpm("tool", "2.0")], []))
+    made.makecache()
+    for path in (made.root / "var/lib/dnf").glob("history.sqlite*"):
+        path.unlink()
+    logs = made.root / "var/log"
+    before = {path: path.read_bytes() for path in logs.glob("*.log")}
+    state = made.collect(bindings=bindings, check_mode=True)
+    assert [entry["name"] for entry in state["pending"]] == ["tool"] and state["keepable"]
+    assert {path: path.read_bytes() for path in logs.glob("*.log")} == before
+    assert not list((made.root / "var/lib/dnf").glob("history.sqlite*"))
+
+
 def _health(made):
     code = (
         "import sys, json; sys.path.insert(0, sys.argv[1]);"

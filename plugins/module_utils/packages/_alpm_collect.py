@@ -11,11 +11,12 @@ from typing import List, Optional, Tuple
 from .. import times
 from ..errors import UpkeepError
 from . import _alpm_freshness
-from ._alpm_config import Config, conf_path, load, quick_dbpath
+from ._alpm_config import Config, conf_path, included, load, quick_dbpath
 from ._alpm_database import Local, installed_list, read_local, value
 from ._alpm_pending import collect as collect_pending
 from ._files import line_or_none
 from ._locks import command_name
+from ._refresh_note import Refresh
 from ._run import run
 from .model import Health, KernelPackage, Options, PackageState
 
@@ -31,6 +32,7 @@ def inputs(options: Options) -> List[str]:
     return [
         *doubt,
         conf_path(options.root),
+        *included(conf_path(options.root)),
         os.path.join(options.root, "etc/pacman.d"),
         os.path.join(dbpath, "local"),
         os.path.join(dbpath, "sync"),
@@ -72,7 +74,7 @@ def collect(options: Options) -> PackageState:
     )
 
 
-def _refresh(config: Config, options: Options) -> Tuple[Optional[_alpm_freshness.Refresh], List[str]]:
+def _refresh(config: Config, options: Options) -> Tuple[Optional[Refresh], List[str]]:
     """The refresh that was made, if any, and sentences about one that was wanted and not made."""
     if options.refresh == "never" or options.check_mode:
         return None, []

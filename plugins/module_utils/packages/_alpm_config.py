@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import os
 import re
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from ._files import text_or_none
 from ._run import run
 from .model import Repository
 
+_INCLUDE = re.compile(r"^\s*Include\s*=\s*(\S.*?)\s*$", re.MULTILINE)
 _DBPATH = re.compile(r"^\s*DBPath\s*=\s*(\S+)", re.MULTILINE)
 
 
@@ -81,6 +83,18 @@ def parse(text: str, root: str, conf: str) -> Config:
 
 def conf_path(root: str) -> str:
     return os.path.join(root, "etc/pacman.conf")
+
+
+def included(path: str) -> List[str]:
+    """What a configuration file includes, and so on; of a pattern also its folder, where more may come."""
+    found: List[str] = []
+    waiting = [path]
+    while waiting:
+        for pattern in _INCLUDE.findall(text_or_none(waiting.pop()) or ""):
+            paths = [os.path.dirname(pattern), *sorted(glob.glob(pattern))] if glob.has_magic(pattern) else [pattern]
+            waiting += [each for each in paths if each not in found]
+            found += [each for each in paths if each not in found]
+    return found
 
 
 def quick_dbpath(root: str) -> str:

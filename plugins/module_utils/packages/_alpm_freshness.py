@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -24,24 +23,16 @@ from .. import atomic, state, times
 from ..errors import UpkeepError
 from ._alpm_config import Config, mtime, repositories
 from ._files import line_or_none
+from ._refresh_note import Refresh, without_secrets
 from ._run import run
 from .model import Metadata
 
 TIMEOUT = 300  # seconds for all repositories together
 LOCK_WAIT = 60
-_SECRET = re.compile(r"://[^/@\s]+@")
 NO_SECURITY = (
     "pacman's repositories do not say which updates are security updates: `security` is false for all of them, and "
     "means nothing here."
 )
-
-
-@dataclass(frozen=True)
-class Refresh:
-    """A refresh that was tried: whether it changed the copy, and a sentence a failure."""
-
-    changed: bool
-    failures: List[str]
 
 
 def own_folder(dbpath: str) -> str:
@@ -137,7 +128,7 @@ def _fetch(config: Config, own: str) -> List[str]:
     if result.rc == 0:
         return []
     said = [line[7:] for line in result.stderr.splitlines() if line.startswith("error: ")]
-    return [f"Refresh: {_SECRET.sub('://', line)}" for line in said] or [f"Refresh: pacman -Sy ended with {result.rc}."]
+    return [f"Refresh: {without_secrets(line)}" for line in said] or [f"Refresh: pacman -Sy ended with {result.rc}."]
 
 
 def _major() -> int:

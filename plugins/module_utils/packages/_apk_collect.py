@@ -12,11 +12,12 @@ from typing import List, Optional, Tuple
 
 from .. import times
 from ..errors import UpkeepError
-from . import _apk_repositories
+from . import _apk_repositories, _refresh_note
 from ._apk_database import DATABASE, installed_list, kernels, read_installed, read_world
 from ._apk_pending import collect as collect_pending
 from ._apk_repositories import Source
 from ._locks import locked_by
+from ._refresh_note import Refresh
 from .model import Health, Options, PackageState
 
 
@@ -31,6 +32,7 @@ def inputs(options: Options) -> List[str]:
         os.path.join(root, "usr/share/kernel"),
         *(path for path in (_apk_repositories.index_file(root, each) for each in _sources(root)) if path),
         _apk_repositories.cache_folder(root),
+        _refresh_note.path("apk", root),
     ]
 
 
@@ -73,9 +75,7 @@ def _sources(root: str) -> List[Source]:
     return _apk_repositories.sources(root)
 
 
-def _refresh(
-    root: str, listed: List[Source], options: Options
-) -> Tuple[Optional[_apk_repositories.Refresh], List[str]]:
+def _refresh(root: str, listed: List[Source], options: Options) -> Tuple[Optional[Refresh], List[str]]:
     """The refresh that was made, if any, and sentences about one that was wanted and not made."""
     if options.refresh == "never" or options.check_mode:
         return None, []

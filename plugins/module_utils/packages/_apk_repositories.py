@@ -19,13 +19,14 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from .. import times
 from ..errors import UpkeepError
+from . import _refresh_note
 from ._files import line_or_none, text_or_none
+from ._refresh_note import Refresh, without_secrets
 from ._run import Finished, run
 from .model import Metadata, Repository
 
 TIMEOUT = 300
 LOCK_WAIT = 60
-_SECRET = re.compile(r"://[^/@\s]+@")
 # https://dl-cdn.example.org/alpine/v3.20/main
 _RELEASE = re.compile(r"/(edge|v\d+\.\d+|latest-stable)/([^/]+)/?$")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -44,19 +45,6 @@ class Source:
     url: str
     index: str
     tag: str = ""
-
-
-@dataclass(frozen=True)
-class Refresh:
-    """A refresh that was tried: whether it changed an index, and a sentence a failure."""
-
-    changed: bool
-    failures: List[str]
-
-
-def without_secrets(text: str) -> str:
-    """`text` without the user and password of any URL in it."""
-    return _SECRET.sub("://", text)
 
 
 def files(root: str) -> List[str]:
@@ -136,7 +124,7 @@ def is_signed(path: str) -> Optional[bool]:
 
 def judge(root: str, listed: List[Source], max_age: int, now: datetime, refresh: Optional[Refresh]) -> Metadata:
     """The document's `metadata`. Stale: an index older than `max_age` seconds or absent, a refresh that failed."""
-    problems = list(refresh.failures) if refresh else []
+    problems = []
     if not listed:
         problems.append(f"No repository is configured in {os.path.join(root, 'etc/apk/repositories')}.")
     ages, repositories = [], []
@@ -163,6 +151,7 @@ def judge(root: str, listed: List[Source], max_age: int, now: datetime, refresh:
         )
     # Each index is fetched for itself: the oldest tells how far all of them can be trusted.
     oldest = min(ages) if ages else None
+    problems[:0] = refresh.failures if refresh else _refresh_note.remembered("apk", root, oldest)
     if oldest is not None and now.timestamp() - oldest > max_age:
         problems.append(f"The package lists were last refreshed at {times.from_timestamp(oldest)}: run `apk update`.")
     return Metadata(
@@ -188,6 +177,7 @@ def refresh(root: str, listed: List[Source], lock_wait: int = LOCK_WAIT) -> Refr
         failures = parse_failures(run(argv, timeout=TIMEOUT, allow=tuple(range(256))))
     except UpkeepError as error:
         failures = [f"Refresh: {error.message}"]
+    _refresh_note.write("apk", root, failures)
     return Refresh(_state(root, listed) != before, failures)
 
 

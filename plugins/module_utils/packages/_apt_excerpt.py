@@ -29,6 +29,7 @@ from ._last_answer import fingerprint
 
 _CACHE_ROOM = 32 << 20
 _HELPER = "/usr/lib/apt/apt-helper"
+_TIMEOUT = 120  # seconds
 _INDEX = re.compile(r"^(.+_Packages)(\.(?:lz4|gz|xz|bz2|zst|lzma))?$")
 _RELEASE = re.compile(r"_(?:InRelease|Release|Release\.gpg)$")
 _HEAD = b"Package: "
@@ -174,7 +175,10 @@ def _contents(files: List[str]) -> Iterator[bytes]:
                 with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC), "rb") as stream:
                     text = stream.read()
             else:
-                text = helper.communicate()[0]
+                try:
+                    text = helper.communicate(timeout=_TIMEOUT)[0]
+                except subprocess.TimeoutExpired:
+                    raise Doubt
                 if helper.returncode:
                     raise Doubt
             yield b"\n\n" + text

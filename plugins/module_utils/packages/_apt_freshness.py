@@ -16,16 +16,16 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, List, Optional
+from typing import Any, Optional
 
 from .. import atomic, state, times
 from ..errors import UpkeepError
-from ._apt_repositories import Repositories, without_secrets
+from ._apt_repositories import Repositories
 from ._apt_view import Paths
 from ._files import read_text
 from ._locks import command_name, holder
+from ._refresh_note import Refresh, without_secrets
 from ._run import run
 from .model import Metadata
 
@@ -33,14 +33,6 @@ LOCK_WAIT = 60
 REFRESH_TIMEOUT = 600
 _FAILURE = re.compile(r"^[EW]: ((?:Failed to fetch|The repository|GPG error|An error occurred).*)$", re.MULTILINE)
 _LOCKED = "Could not get lock"
-
-
-@dataclass(frozen=True)
-class Refresh:
-    """The outcome of a refresh: `failures` are sentences, empty when all went well."""
-
-    changed: bool
-    failures: List[str]
 
 
 def last_refresh(paths: Paths) -> Optional[float]:

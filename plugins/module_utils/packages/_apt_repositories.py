@@ -20,6 +20,7 @@ from .. import times
 from ._apt_view import Paths
 from ._deb822 import paragraph, paragraphs
 from ._files import read_text, text_or_none
+from ._refresh_note import without_secrets
 from .model import Repository
 
 SECURITY = (
@@ -33,7 +34,6 @@ SECURITY = (
 )
 _ONE_LINE = re.compile(r"^deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)\s*(.*)$")
 _PART_NAME = re.compile(r"^[A-Za-z0-9_.-]+\.(list|sources)$")
-_SECRET = re.compile(r"://[^/@\s]+@")
 _YES = ("yes", "true", "with", "on", "enable", "1")
 
 
@@ -70,11 +70,6 @@ class Known:
             return text + (f"{version}/{suite}" if version else suite)
         host = re.sub(r"^[a-z+]+:(//)?", "", self.source.uri).split("/")[0]
         return text + (host or "localhost")
-
-
-def without_secrets(text: str) -> str:
-    """`text` without the user and password of any URI in it."""
-    return _SECRET.sub("://", text)
 
 
 def parse_one_line(text: str) -> list[Source]:

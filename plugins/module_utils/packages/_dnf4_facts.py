@@ -54,6 +54,7 @@ def facts(root):
 
 def _configure(base, root):
     """As `dnf` itself starts, without the plugins that reach out (RHEL's renews certificates over the network)."""
+    import dnf.db.history
     import dnf.rpm
 
     conf = base.conf
@@ -70,8 +71,10 @@ def _configure(base, root):
     for option in ("cachedir", "logdir", "persistdir"):
         conf.prepend_installroot(option)
     conf.exit_on_lock = True
-    if not os.access(conf.logdir, os.W_OK):
-        conf.logdir = tempfile.mkdtemp(prefix="upkeep-dnf-")  # it gives up where it can write no log
+    # It gives up where it can write no log, and a mere look shall leave none. Removed by `facts`.
+    conf.logdir = tempfile.mkdtemp(prefix="upkeep-dnf-")
+    if not os.path.exists(os.path.join(conf.persistdir, "history.sqlite")):
+        base.history = dnf.db.history.SwdbInterface(conf.logdir, releasever=conf.releasever)  # dnf would make one there
     conf.pluginconfpath = [os.path.join(root, path.lstrip("/")) for path in conf.pluginconfpath]
     base.init_plugins(disabled_glob=["*"], enable_plugins=["versionlock"])
     base.pre_configure_plugins()

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from typing import List, Optional, Set, Tuple
 
-from . import _rpm
-from ._files import line_or_none, text_or_none
-from ._locks import command_name, locked_by
+from . import _refresh_note, _rpm
+from ._files import text_or_none
+from ._locks import locked_by, pid_locked_by
 from ._rpm_view import Facts
 from .model import Health
 
@@ -20,6 +21,7 @@ _REPOSITORIES = ("etc/yum.repos.d", "etc/distro.repos.d", "etc/yum/repos.d")
 _INPUTS = (
     "etc/dnf",
     "etc/yum.conf",
+    "etc/yum/vars",
     *_REPOSITORIES,
     "usr/share/dnf5",
     "etc/pki/entitlement",
@@ -30,6 +32,11 @@ _INPUTS = (
     "usr/lib/sysimage/libdnf5/packages.toml",
     "usr/lib/sysimage/libdnf5/modules.toml",
 )
+_SETTINGS = ("etc/dnf/*.conf", "etc/yum.conf", "etc/dnf/libdnf5.conf.d/*.conf", "usr/share/dnf5/libdnf.conf.d/*.conf")
+# Which folder of its own dnf 4 leaves its process id in; the usual places of those folders, dnf 4's first.
+_PID_FILES = (("cache", "metadata_lock.pid"), ("cache", "download_lock.pid"), ("persist", "rpmdb_lock.pid"))
+_USUAL = {"cache": ("var/cache/dnf", "var/cache/libdnf5"), "persist": ("var/lib/dnf",)}
+_ELSEWHERE = re.compile(r"^\s*(?:reposdir|varsdir|pluginconfpath)\s*=", re.MULTILINE)
 _SECTION = re.compile(r"^\[([^\]]+)\]\s*$|^enabled\s*=\s*(0|no|false|off)\s*$", re.MULTILINE | re.IGNORECASE)
 _CACHED = re.compile(r"^(.+)-[0-9a-f]{16}$")
 
@@ -56,7 +63,28 @@ def inputs(root: str) -> List[str]:
     found += [os.path.join(cache, name, "repodata/repomd.xml") for name in cached]
     if _enabled(root) - known and not os.path.isdir(os.path.join(root, "var/cache/libdnf5")):
         found.append(cache)
-    return found + _rpm.database_files(root)
+    return [*found, *_rpm.database_files(root), _refresh_note.path("dnf", root)]
+
+
+def pid_files(root: str) -> List[str]:
+    """The files in which dnf 4 names itself, where its folders are the usual ones."""
+    return [os.path.join(root, _USUAL[folder][0], name) for folder, name in _PID_FILES]
+
+
+def logs(root: str) -> List[str]:
+    """The write-ahead logs of its history."""
+    return [os.path.join(root, f"{path}-wal") for path in _HISTORIES]
+
+
+def keepable(root: str, facts: Facts) -> bool:
+    """Whether all that decides the answer lies where `inputs` looks for it."""
+    for folder, usual in _USUAL.items():
+        path = facts.paths.get(folder)
+        known = [os.path.normpath(os.path.join(root, each)) for each in usual]
+        if path is not None and os.path.normpath(path) not in known:
+            return False
+    texts = (text_or_none(path) or "" for pattern in _SETTINGS for path in glob.glob(os.path.join(root, pattern)))
+    return not any(map(_ELSEWHERE.search, texts))
 
 
 def _enabled(root: str) -> Set[str]:
@@ -73,12 +101,8 @@ def _enabled(root: str) -> Set[str]:
 
 def _lock(root: str, facts: Facts) -> Optional[str]:
     """dnf 4 leaves its process id in a file for as long as it works; rpm itself takes a lock on one."""
-    for folder, name in (("cache", "metadata"), ("cache", "download"), ("persist", "rpmdb")):
-        path = os.path.join(facts.paths.get(folder, ""), f"{name}_lock.pid")
-        pid = line_or_none(path) if os.path.isabs(path) else None
-        if pid and pid.isdecimal() and int(pid) != os.getpid() and os.path.exists(f"/proc/{pid}/stat"):
-            return f"{pid} {command_name(int(pid))}"
-    return locked_by(_rpm.lock_files(root))[0]
+    paths = (os.path.join(facts.paths.get(folder, ""), name) for folder, name in _PID_FILES)
+    return pid_locked_by(filter(os.path.isabs, paths)) or locked_by(_rpm.lock_files(root))[0]
 
 
 def _interrupted(root: str) -> Tuple[bool, List[str]]:

@@ -10,7 +10,7 @@ import re
 import struct
 from typing import Iterable, Optional
 
-from ._files import read_bytes, text_or_none
+from ._files import line_or_none, read_bytes, text_or_none
 
 # struct flock of Linux with 64-bit offsets: l_type, l_whence, l_start, l_len, l_pid, padded to its alignment.
 _FLOCK = "hhqqi0q"
@@ -55,6 +55,15 @@ def locked_by(paths: Iterable[str]) -> tuple[Optional[str], list[str]]:
         if pid is not None:
             return (f"{pid} {command_name(pid)}" if pid else "0 a process of another container"), unseen
     return None, unseen
+
+
+def pid_locked_by(paths: Iterable[str]) -> Optional[str]:
+    """`"1234 dnf"` for the first of `paths` that names another living process: the lock of dnf 4 and libzypp."""
+    for path in paths:
+        pid = (line_or_none(path) or "").strip()
+        if pid.isdecimal() and int(pid) != os.getpid() and os.path.exists(f"/proc/{pid}/stat"):
+            return f"{pid} {command_name(int(pid))}"
+    return None
 
 
 def command_name(pid: int) -> str:

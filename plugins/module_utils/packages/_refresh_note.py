@@ -16,7 +16,10 @@ from typing import Dict, List, Optional
 from .. import atomic, state
 from ._files import read_text
 
-_SECRET = re.compile(r"://[^/@\s]+@")
+# `user@` or `user:password@`; of a malformed one the password may have slashes and more signs of its kind.
+_SECRET = re.compile(r"://(?:[^/@\s:]+:[^\s'\"|]*|[^/@\s]+)@")
+# libzypp takes a password for a port where a user's name is missing its host, and shows it.
+_PORT = re.compile(r"(Invalid port component) ['\"]?[^\s'\"]*['\"]?")
 
 
 @dataclass(frozen=True)
@@ -62,5 +65,5 @@ def path(manager: str, root: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """`text` without the user and password of any URI in it."""
-    return _SECRET.sub("://", text)
+    """`text` without the user and password of any URI in it, malformed ones among them."""
+    return _PORT.sub(r"\1", _SECRET.sub("://", text))

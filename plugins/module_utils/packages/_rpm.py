@@ -196,10 +196,15 @@ def lock_files(root: str) -> List[str]:
     return [os.path.join(database(root), ".rpm.lock")]
 
 
+def logs(root: str) -> List[str]:
+    """SQLite's write-ahead log, empty or absent unless somebody writes or was killed while writing."""
+    return [os.path.join(database(root), "rpmdb.sqlite-wal")]
+
+
 def database_files(root: str) -> List[str]:
     """The files that change when the database does, of each of rpm's formats (sqlite, ndb, Berkeley).
 
-    Not SQLite's write-ahead log, which every reader touches: rpm empties it into the database when it has written.
+    Not SQLite's write-ahead log, which every reader touches (see `logs`): rpm empties it when it has written.
     """
     names = ("rpmdb.sqlite", "Packages.db", "Packages")
     return [os.path.join(database(root), name) for name in names]

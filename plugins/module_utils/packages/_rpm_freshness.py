@@ -26,8 +26,8 @@ def judge(
 ) -> Metadata:
     """The document's `metadata`. `remedy` is the command that refreshes.
 
-    Stale: a repository without metadata or with metadata older than `max_age` seconds, or a refresh that failed. Each
-    has a time of its own; the document's is the oldest of them.
+    Stale: a repository without metadata, with metadata older than `max_age` seconds or with advisories that cannot be
+    read, or a refresh that failed. Each has a time of its own; the document's is the oldest of them.
     """
     enabled = [repo for repo in repositories if repo.enabled]
     known = [repo.refreshed_at for repo in enabled if repo.fetched and repo.refreshed_at]
@@ -35,6 +35,7 @@ def judge(
     problems = refresh.failures[:] if refresh else _refresh_note.remembered(manager, root, when)
     problems += [_old(repo, max_age, now, remedy) or "" for repo in enabled]
     problems += [_unusable(repo, remedy) or "" for repo in enabled]
+    problems += [_unread(repo) or "" for repo in enabled]
     if not enabled:
         problems.append(f"No repository is enabled: {_unregistered(root) or 'nothing can be said about updates.'}")
     stale = any(problems)
@@ -69,6 +70,12 @@ def _unusable(repo: RpmRepo, remedy: str) -> Optional[str]:
     if repo.expired:
         return f"The metadata of the repository {repo.id} is marked as expired: run `{remedy}`."
     return None
+
+
+def _unread(repo: RpmRepo) -> Optional[str]:
+    if not repo.unread:
+        return None
+    return f"The advisories of the repository {repo.id} cannot be read: which updates are for security is unknown."
 
 
 def _unregistered(root: str) -> Optional[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Tuple
 
 from .. import times
@@ -25,6 +25,7 @@ class Asker:
 
     `ask` reads what is cached, given what is installed. `refresh` renews it and returns what failed; `may_refresh` says
     whether this user can. `health` says what would stop an upgrade, and what of that could not be seen.
+    `keepable`, `pid_files` and `logs` are those of `PackageState`, the logs besides rpm's own.
     """
 
     tool: str
@@ -34,6 +35,9 @@ class Asker:
     refresh: Callable[[], Failures]
     may_refresh: Callable[[Facts], bool]
     health: Callable[[Facts], Tuple[Health, List[str]]]
+    keepable: Callable[[Facts], bool] = lambda facts: True
+    pid_files: List[str] = field(default_factory=list)
+    logs: List[str] = field(default_factory=list)
 
 
 def collect(options: Options, asker: Asker) -> PackageState:
@@ -44,10 +48,10 @@ def collect(options: Options, asker: Asker) -> PackageState:
     notes: List[str] = []
     if _refresh_wanted(options, _judge(asker, facts, options, None)):
         if asker.may_refresh(facts):
-            before, started = _stamps(facts), time.time()
+            before, times_before, started = _stamps(facts), _times(facts), time.time()
             said = asker.refresh()
             facts = asker.ask(packages)
-            refresh = Refresh(_stamps(facts) != before, _failures(asker, facts, said, started))
+            refresh = Refresh(_stamps(facts) != before, _failures(asker, facts, said, started, times_before))
             _refresh_note.write(asker.tool, options.root, refresh.failures)
         elif options.refresh == "always":
             raise UpkeepError(
@@ -77,6 +81,9 @@ def collect(options: Options, asker: Asker) -> PackageState:
         not_seen=facts.not_seen + not_seen,
         changed=refresh is not None and refresh.changed,
         locks=_rpm.lock_files(options.root),
+        pid_files=asker.pid_files,
+        logs=_rpm.logs(options.root) + asker.logs,
+        keepable=asker.keepable(facts),
         core_updates=_rpm.core_updates(packages),
     )
 
@@ -87,14 +94,18 @@ def _refresh_wanted(options: Options, metadata: Metadata) -> bool:
     return options.refresh == "always" or metadata.stale
 
 
-def _failures(asker: Asker, facts: Facts, said: Failures, started: float) -> List[str]:
+def _failures(
+    asker: Asker, facts: Facts, said: Failures, started: float, before: Dict[str, Optional[float]]
+) -> List[str]:
     """A sentence for each enabled repository that is as old as it was, whatever the command's exit code."""
     found = list(said.general)
     for repo in facts.repositories:
         # A little less than the start: some times are whole seconds, and what is a second old need not be renewed.
-        if repo.enabled and (repo.refreshed_at or 0) < started - 3 and not said.general:
-            why = said.repositories.get(repo.id) or said.repositories.get(repo.name) or f"{asker.tool} does not say why"
-            found.append(f"the repository {repo.id} failed: {why}.")
+        old = (repo.refreshed_at or 0) < started - 3 and not said.general
+        said_of = said.repositories.get(repo.id) or said.repositories.get(repo.name)
+        # One of its mirrors may have failed and another served.
+        if repo.enabled and (old or (said_of and repo.refreshed_at == before.get(repo.id))):
+            found.append(f"the repository {repo.id} failed: {said_of or f'{asker.tool} does not say why'}.")
     return [f"Refresh: {sentence}" for sentence in found]
 
 
@@ -102,6 +113,10 @@ def _judge(asker: Asker, facts: Facts, options: Options, refresh: Optional[Refre
     return _rpm_freshness.judge(
         asker.tool, facts.repositories, options.root, options.max_age, times.now(), refresh, asker.remedy
     )
+
+
+def _times(facts: Facts) -> Dict[str, Optional[float]]:
+    return {repo.id: repo.refreshed_at for repo in facts.repositories}
 
 
 def _stamps(facts: Facts) -> Dict[str, str]:

@@ -14,6 +14,7 @@ class RpmRepo:
     (seconds since the epoch); `repomd` and `updateinfo` are the paths of its index
     and its advisories there (None where it has none).
 
+    `unread`: its advisories were looked for and cannot be read.
     `needs` is a sentence where it serves only those who have a subscription, and this host shows none.
     """
 
@@ -24,6 +25,7 @@ class RpmRepo:
     expired: bool = False
     refreshed_at: Optional[float] = None
     updateinfo: Optional[str] = None
+    unread: bool = False
     repomd: Optional[str] = None
     signed: Optional[bool] = None
     excludes: List[str] = field(default_factory=list)

@@ -50,6 +50,7 @@ def read(path: str, names: Collection[str]) -> Optional[List[Advisory]]:
                     if advisory.packages:
                         found.append(advisory)
                     entry.clear()
+        parser.close()  # which says whether the document is whole
     except Exception:  # as above: damaged, or compressed in a way that cannot be read
         return None
     return found
@@ -91,9 +92,9 @@ def _chunks(path: str) -> Iterator[bytes]:
         head = raw.read(6)
         raw.seek(0)
         if head.startswith(_ZSTD):
-            from . import _zstd_stream
+            from .. import unzst
 
-            yield from _zstd_stream.chunks(raw)
+            yield from unzst.chunks(raw)
             return
         codec = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
         if codec is None and not head.lstrip().startswith(b"<"):

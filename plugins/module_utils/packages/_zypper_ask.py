@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from ..errors import UpkeepError
 from . import _updateinfo, _zypper_texts
 from ._files import text_or_none
+from ._locks import pid_locked_by
 from ._refresh_note import Failures
 from ._rpm import RpmPackage
 from ._rpm_view import Advisory, Available, Facts, Gone, RpmRepo, Step
@@ -209,15 +210,14 @@ def needs(url: str, root: str) -> Optional[str]:
     return f"its credentials {match.group(1)} are not in /etc/zypp/credentials.d; see `SUSEConnect --status`."
 
 
-def locker(root: str) -> Optional[str]:
-    """`"1234 zypper"` where another process has libzypp's lock, which is a file with its id."""
-    from ._locks import command_name
+def pid_files(root: str) -> List[str]:
+    """libzypp's lock: a file with the id of the process that has it."""
+    return [os.path.join(root, name) for name in ("run/zypp.pid", "var/run/zypp.pid")]
 
-    for name in ("run/zypp.pid", "var/run/zypp.pid"):
-        pid = (text_or_none(os.path.join(root, name)) or "").strip()
-        if pid.isdecimal() and int(pid) != os.getpid() and os.path.exists(f"/proc/{pid}/stat"):
-            return f"{pid} {command_name(int(pid))}"
-    return None
+
+def locker(root: str) -> Optional[str]:
+    """`"1234 zypper"` where another process has libzypp's lock."""
+    return pid_locked_by(pid_files(root))
 
 
 def _advisories(repositories: Sequence[RpmRepo], names: set) -> Tuple[List[Advisory], List[str]]:
@@ -227,6 +227,7 @@ def _advisories(repositories: Sequence[RpmRepo], names: set) -> Tuple[List[Advis
     for repo in repositories:
         advisories = _updateinfo.read(repo.updateinfo, names) if repo.updateinfo else []
         if advisories is None:
+            repo.unread = True
             unread.append(f"The advisories of the repository {repo.id}: {repo.updateinfo} cannot be read.")
         for advisory in advisories or ():
             found.setdefault(advisory.id, advisory)

@@ -17,7 +17,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from .. import times
 from ..version import VERSION
 from . import _last_answer, boot, host, kernel, reboot, registry, restarts
-from ._locks import locked_by
+from ._locks import locked_by, pid_locked_by
 from .model import (
     SCHEMA,
     CoreUpdate,
@@ -59,7 +59,7 @@ def collect(options: Options) -> Collected:
     lock, unasked = locked_by(state["locks"])
     health = {
         **state["health"],
-        "locked_by": lock or state["health"]["locked_by"],
+        "locked_by": lock or pid_locked_by(state["pid_files"]) or state["health"]["locked_by"],
         **boot.room(options.root, this.container),
     }
     document: Dict[str, Any] = {
@@ -102,7 +102,7 @@ def _packages(name: str, options: Options) -> Tuple[Dict[str, Any], Optional[str
     question = [name, options.bindings, options.max_age, options.root, refresh == "never", _SHAPE]
     if refresh != "always":
         last = _last_answer.load(name, question)
-        if last and (refresh == "never" or not last["state"]["metadata"]["stale"]):
+        if last and _quiet(last["state"]) and (refresh == "never" or not last["state"]["metadata"]["stale"]):
             return last["state"], last["since"], False
     started = time.time()
     paths = manager.inputs(options)
@@ -112,10 +112,16 @@ def _packages(name: str, options: Options) -> Tuple[Dict[str, Any], Optional[str
     certain = _last_answer.settled(before, int(started * 1e9)) and _last_answer.fingerprint(paths) == before
     # Who holds a lock shows in no file: an answer that names somebody would outlive the hold.
     steady = found.metadata.refresh_ok is None and found.health.locked_by is None
-    if certain and steady and not options.check_mode:
+    keepable = state["keepable"] and _quiet(state)
+    if certain and steady and keepable and not options.check_mode:
         answer = {"state": state, "since": times.from_timestamp(started)}
         _last_answer.keep(name, question, answer, paths, before, _good_until(state["metadata"], options, started))
     return state, None, found.changed
+
+
+def _quiet(state: Dict[str, Any]) -> bool:
+    """Whether no database's log has what its file has not: a transaction that runs, or one that was killed."""
+    return not any(os.path.exists(path) and os.path.getsize(path) for path in state["logs"])
 
 
 def _good_until(metadata: Dict[str, Any], options: Options, now: float) -> float:

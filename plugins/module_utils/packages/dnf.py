@@ -46,6 +46,9 @@ def collect(options: Options) -> PackageState:
         refresh=partial(_dnf_refresh.refresh, command, five, root),
         may_refresh=_may_refresh,
         health=partial(_dnf_health.health, root),
+        keepable=partial(_dnf_health.keepable, root),
+        pid_files=_dnf_health.pid_files(root),
+        logs=_dnf_health.logs(root),
     )
     return _rpm_state.collect(options, asker)
 
@@ -93,7 +96,7 @@ def _use(wanted: str, there: bool, five: bool) -> bool:
 
 def _may_refresh(facts: Facts) -> bool:
     folder = facts.paths["cache"]
-    while not os.path.isdir(folder):
+    while folder and not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     return os.access(folder, os.W_OK)
 

@@ -146,7 +146,9 @@ class CoreUpdate:
 class PackageState:
     """What a manager answers; the rest of the document is the same for all of them.
 
-    `locks` are files whose lock (fcntl, flock) keeps it from working: who holds them is asked anew each time.
+    `locks` are files whose lock (fcntl, flock) keeps it from working, `pid_files` those that name the process which
+    does: who holds them is asked anew each time. `logs` are write-ahead logs of databases: while one is not empty, its
+    database's file does not tell all, and the answer is not remembered. Neither is one that is not `keepable`.
     """
 
     metadata: Metadata
@@ -160,6 +162,9 @@ class PackageState:
     not_seen: List[str] = field(default_factory=list)
     changed: bool = False
     locks: List[str] = field(default_factory=list)
+    pid_files: List[str] = field(default_factory=list)
+    logs: List[str] = field(default_factory=list)
+    keepable: bool = True
     core_updates: List[CoreUpdate] = field(default_factory=list)
 
 

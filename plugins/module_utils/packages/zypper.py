@@ -30,7 +30,7 @@ def collect(options: Options) -> PackageState:
     demanded), `manager_locked`, `package_database_damaged`, `zypper_failed`, `command_failed`.
     """
     from . import _rpm_state
-    from ._zypper_ask import Zypper
+    from ._zypper_ask import Zypper, pid_files
 
     if options.bindings == "require":
         raise UpkeepError(
@@ -45,15 +45,21 @@ def collect(options: Options) -> PackageState:
         refresh=zypper.refresh,
         may_refresh=lambda facts: os.geteuid() == 0,
         health=partial(_health, options.root),
+        pid_files=pid_files(options.root),
     )
     return _rpm_state.collect(options, asker)
 
 
 def inputs(options: Options) -> List[str]:
     """The files and folders that decide the answer."""
-    from . import _rpm
+    from . import _refresh_note, _rpm
 
-    return [os.path.join(options.root, path) for path in _INPUTS] + _rpm.database_files(options.root)
+    root = options.root
+    return [
+        *(os.path.join(root, path) for path in _INPUTS),
+        *_rpm.database_files(root),
+        _refresh_note.path("zypper", root),
+    ]
 
 
 def _health(root: str, facts: Facts) -> Tuple[Health, List[str]]:

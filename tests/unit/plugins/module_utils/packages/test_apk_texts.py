@@ -15,8 +15,11 @@ from ansible_collections.proven.upkeep.plugins.module_utils.packages import (
     _apk_database,
     _apk_pending,
     _apk_repositories,
+    apk,
 )
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import _last_answer as last
 from ansible_collections.proven.upkeep.plugins.module_utils.packages._run import Finished
+from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options
 
 INSTALLED = """C:Q1RbEKHgxS2Sc57cmttC4AJc8nCEE=
 P:libcrypto3
@@ -213,6 +216,24 @@ def test_cached_index(tmp_path, url, cached):
     assert path == str(folder / cached) and _apk_repositories.is_signed(path) is True
     (folder / cached).write_bytes(b"nonsense")
     assert _apk_repositories.is_signed(path) is None
+
+
+def test_a_failed_refresh_is_remembered(tmp_path, monkeypatch):
+    monkeypatch.setenv("UPKEEP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    root, program = str(tmp_path / "root"), tmp_path / "apk"
+    program.write_text("#!/bin/sh\necho 'ERROR: https://u:p@one.example: gone' >&2; exit 1\n")
+    program.chmod(0o755)
+
+    def problems():
+        return _apk_repositories.judge(root, [], 60, times.now(), None).problems
+
+    before = last.fingerprint(apk.inputs(Options(root=root)))
+    (failure,) = _apk_repositories.refresh(root, []).failures
+    assert failure == "Refresh: https://one.example: gone" and failure in problems()
+    assert last.fingerprint(apk.inputs(Options(root=root))) != before
+    program.write_text("#!/bin/sh\n")
+    assert not _apk_repositories.refresh(root, []).failures and failure not in problems()
 
 
 def test_kernels(tmp_path):

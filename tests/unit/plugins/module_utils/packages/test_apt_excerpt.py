@@ -242,6 +242,18 @@ def test_what_is_pending_is_what_apt_would_do(apt_root, seed):
 
 
 @pytest.mark.once
+def test_a_helper_that_hangs_is_stopped(tmp_path, monkeypatch):
+    helper = tmp_path / "helper"
+    helper.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    helper.chmod(0o755)
+    monkeypatch.setattr(excerpts, "_HELPER", str(helper))
+    monkeypatch.setattr(excerpts, "_TIMEOUT", 1)
+    with pytest.raises(excerpts.Doubt):
+        list(excerpts._contents(["some_Packages.lz4"]))
+    assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+
+
+@pytest.mark.once
 def test_the_helper_unpacks_what_apt_packs(place):
     if not os.path.exists(excerpts._HELPER):
         pytest.skip("apt-helper is not on this machine")

@@ -16,7 +16,13 @@ import tarfile
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import unzst
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.module_utils.packages import _alpm_config, _alpm_database, _alpm_pending
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import (
+    _alpm_config,
+    _alpm_database,
+    _alpm_pending,
+    pacman,
+)
+from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options
 
 DESC = """%FILENAME%
 {name}-{version}-any.pkg.tar.zst
@@ -121,6 +127,18 @@ def test_local_database(tmp_path):
         True,
         False,
     )
+
+
+def test_included_files_decide_wherever_they_are(tmp_path):
+    conf, other, folder = tmp_path / "etc/pacman.conf", tmp_path / "other.conf", tmp_path / "more"
+    for path in (conf.parent, folder):
+        path.mkdir()
+    (folder / "one.conf").write_text(f"Include = {other}\n")
+    conf.write_text(f"[options]\nInclude = {other}\n  Include={folder}/*.conf \n#Include = /no\n")
+    other.write_text(f"Include = {conf}\nInclude = {tmp_path}/missing\n")
+    expected = {str(path) for path in (conf, other, folder, folder / "one.conf", tmp_path / "missing")}
+    assert set(_alpm_config.included(str(conf))) == expected
+    assert expected <= set(pacman.inputs(Options(root=str(tmp_path))))
 
 
 def test_configuration(tmp_path):

@@ -8,13 +8,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import _refresh_note, _rpm_state, dnf, registry
 from ansible_collections.proven.upkeep.plugins.module_utils.packages import collect as room
-from ansible_collections.proven.upkeep.plugins.module_utils.packages import registry
+from ansible_collections.proven.upkeep.plugins.module_utils.packages._refresh_note import Failures
+from ansible_collections.proven.upkeep.plugins.module_utils.packages._rpm_view import Facts, RpmRepo
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import Options, plain
 
 RECORDED = Path(__file__).resolve().parent / "recorded"
@@ -168,7 +173,8 @@ def test_the_inputs_are_of_that_root_and_reach_every_index(world, kind):
     root = world(kind)
     manager = "zypper" if kind == "zypper" else "dnf"
     paths = registry.MANAGERS[manager].inputs(Options(root=str(root)))
-    assert all(path.startswith(str(root)) for path in paths) and len(set(paths)) == len(paths)
+    outside = [path for path in paths if not path.startswith(str(root))]
+    assert outside == [_refresh_note.path(manager, str(root))] and len(set(paths)) == len(paths)
     for index in root.rglob("repomd.xml"):
         assert any(str(index) == path or str(index).startswith(path + "/") for path in paths)
     assert any(path.endswith("rpmdb.sqlite") for path in paths)
@@ -247,6 +253,22 @@ def test_a_refresh_that_changes_nothing_and_one_that_fails(world, tmp_path):
     assert not [p for p in state_of("dnf4", root)["metadata"]["problems"] if p.startswith("Refresh: ")]
 
 
+@pytest.mark.parametrize("age, failed", [(0, False), (1, True)])
+def test_metadata_that_is_young_may_have_failed_too(age, failed):
+    """What was said of a repository counts unless it was renewed all the same, by another mirror."""
+    now = time.time()
+    facts = Facts("", [RpmRepo("base", True, fetched=True, refreshed_at=now - age)], [], [], [], [], [])
+    said = Failures([], {"base": "no route"})
+    asker = mock.Mock(tool="dnf")
+    found = _rpm_state._failures(asker, facts, said, now, {"base": now - 1})
+    assert found == (["Refresh: the repository base failed: no route."] if failed else [])
+
+
+def test_nowhere_to_cache_is_no_endless_search():
+    facts = Facts("", [], [], [], [], [], [], paths={"cache": ""})
+    assert dnf._may_refresh(facts) is False
+
+
 def test_check_mode_refreshes_nothing(world, tmp_path):
     root = world("dnf4")
     (tmp_path / "bin/python-of-dnf").write_text(
@@ -266,6 +288,90 @@ def test_zypper_tells_others_than_root_less_and_that_is_said(world, tmp_path):
     state = {name: plain(value) for name, value in state_of("zypper", root).items()}
     assert any("only root can ask" in sentence for sentence in state["not_seen"])
     assert {entry["name"]: entry["security"] for entry in state["pending"]}["tool"] is True
+
+
+def test_advisories_that_cannot_be_read_are_not_none_for_security(world):
+    root = world("zypper")
+    (root / CACHES["zypper"] / "updates/repodata/0-updateinfo.xml").write_text("<updates><update")
+    metadata = state_of("zypper", root)["metadata"]
+    assert metadata["stale"] and (
+        "The advisories of the repository updates cannot be read: which updates are for security is unknown."
+        in metadata["problems"]
+    )
+
+
+def remembered(kind, root):
+    """Whether a second look is spared what the first one did."""
+    options = Options(manager="zypper" if kind == "zypper" else "dnf", bindings="never", root=str(root))
+    time.sleep(0.06)
+    room.collect(options)
+    return room.collect(options).document["unchanged_since"] is not None
+
+
+LOGS = {
+    "var/lib/rpm/rpmdb.sqlite-wal": ["dnf4", "dnf5", "zypper"],
+    "var/lib/dnf/history.sqlite-wal": ["dnf4"],
+    "usr/lib/sysimage/libdnf5/transaction_history.sqlite-wal": ["dnf5"],
+}
+
+
+@pytest.mark.parametrize("path, kind", [(path, kind) for path, kinds in LOGS.items() for kind in kinds])
+def test_no_answer_serves_while_a_database_has_a_log(world, path, kind):
+    root = world(kind)
+    log = root / path
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    assert remembered(kind, root)
+    log.write_text("a transaction")
+    assert not remembered(kind, root)
+    log.unlink()
+    assert remembered(kind, root)
+
+
+@pytest.mark.parametrize(
+    "kind, path",
+    [
+        ("dnf4", "var/cache/dnf/metadata_lock.pid"),
+        ("dnf4", "var/cache/dnf/download_lock.pid"),
+        ("dnf4", "var/lib/dnf/rpmdb_lock.pid"),
+        ("zypper", "run/zypp.pid"),
+        ("zypper", "var/run/zypp.pid"),
+    ],
+)
+def test_who_names_itself_in_a_file_is_looked_at_each_time(world, kind, path):
+    root = world(kind)
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    assert remembered(kind, root)
+    process = subprocess.Popen(["sleep", "600"])
+    try:
+        (root / path).write_text(f"{process.pid}\n")
+        options = Options(manager="zypper" if kind == "zypper" else "dnf", bindings="never", root=str(root))
+        document = room.collect(options).document
+        assert document["health"]["locked_by"] == f"{process.pid} sleep" and document["unchanged_since"]
+    finally:
+        process.kill()
+        process.wait()
+    assert room.collect(options).document["health"]["locked_by"] is None
+
+
+def test_an_answer_out_of_other_folders_than_the_usual_is_not_kept(world, tmp_path):
+    root = world("dnf4")
+    assert remembered("dnf4", root)
+    (root / "etc/dnf").mkdir(parents=True)
+    for line, kept in (("reposdir=/srv/repos", False), ("varsdir = /srv/vars", False), ("#reposdir=/x", True)):
+        (root / "etc/dnf/dnf.conf").write_text(f"[main]\n{line}\n")
+        assert remembered("dnf4", root) is kept
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    for folder in ("cache", "persist"):
+        paths = {**answer["paths"], folder: f"{root}/srv"}
+        (tmp_path / "answer.json").write_text(json.dumps({**answer, "paths": paths}))
+        (root / "etc/dnf/dnf.conf").write_text(f"[main]\n{folder}dir=/srv\n")
+        assert not remembered("dnf4", root)
+
+
+def test_variables_of_yum_decide_too(world):
+    root = world("dnf4")
+    assert str(root / "etc/yum/vars") in registry.MANAGERS["dnf"].inputs(Options(root=str(root)))
 
 
 def test_microdnf_alone(monkeypatch, tmp_path):

@@ -24,6 +24,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.packages import (
     kernel,
     reboot,
 )
+from ansible_collections.proven.upkeep.plugins.module_utils.packages._refresh_note import without_secrets
 from ansible_collections.proven.upkeep.plugins.module_utils.packages._rpm_view import Available, Gone, Step
 from ansible_collections.proven.upkeep.plugins.module_utils.packages._rpmversion import evr_key, split_evr
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.model import CoreUpdate, Kernel, KernelPackage
@@ -203,6 +204,9 @@ def test_advisories_in_zstd(tmp_path):
     subprocess.run(["zstd", "-q", "--no-content-size", str(path)], check=True)
     packed = tmp_path / "updateinfo.xml.zst"
     assert _updateinfo.has_security(str(packed)) is True
+    path.write_bytes(PLAIN + b" " * ((1 << 17) - len(PLAIN)))  # as large as a block
+    subprocess.run(["zstd", "-qf", "--no-content-size", str(path)], check=True)
+    assert _updateinfo.has_security(str(packed)) is False
     packed.write_bytes(packed.read_bytes()[:-8])
     assert _updateinfo.read(str(packed), ["x"]) is None
     packed.write_bytes(b"\x28\xb5\x2f\xfd" + b"damaged" * 10)
@@ -366,6 +370,22 @@ Error code: Connection failed
 Error message: Failed to connect to host port 443
 </message><message type="error">Skipping repository 'gone' because of the above error.</message>
 <message type="error">[dir|dir:/none] Failed to mount</message></stream>"""
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("at https://me:s3c@host/x", "at https://host/x"),
+        ("[a|https://me@host/x] said", "[a|https://host/x] said"),
+        ("'https://me:s3c/r@t@host/x'", "'https://host/x'"),
+        ("https://host:80/x 'a@b'", "https://host:80/x 'a@b'"),
+        ("https://host/a@b", "https://host/a@b"),
+        ("Invalid port component 's3c'", "Invalid port component"),
+    ],
+)
+def test_no_secret_is_said(text, expected):
+    assert without_secrets(text) == expected
+    assert "s3c" not in _zypper_texts.failed(text).message
 
 
 def test_what_a_refresh_of_zypper_says():
