@@ -16,8 +16,8 @@ description:
     of them an update fixes, and by what command.
   - Of the kernel, the running one counts; in a container none does, for its kernel is its host's.
   - Each finding says since when it is open, carried from the host's previous audit, and when it is due.
-  - Where no index was ever built the engine is skipped. Where the index or the host's package lists are stale, a feed
-    failed, or the release is not covered, the engine is unknown, never clean.
+  - Where no index was ever built the engine is skipped. Where a source or the host's package lists are
+    stale, or the release is not covered or has ended, the engine is unknown, never clean.
   - An action plugin that runs on the controller; it makes no connection to the host.
 extends_documentation_fragment:
   - proven.upkeep.controller_action
