@@ -41,6 +41,7 @@ SYSTEM = {
     "rpmbuild": "rpm",
     "setfacl": "acl",
     "ssh": "openssh-client",
+    "/usr/sbin/sshd": "openssh-server",
     "vercmp": "makepkg",
     "zypper": "zypper",
     "zstd": "zstd",
