@@ -18,8 +18,9 @@ _PIECE = 1 << 20
 
 
 def look(archive: str, backup: str, known: Collection[str] = ()) -> Dict[str, Any]:
-    """{"archive", "bytes", "sha256", "created", "files", "manifest", "manifest_bytes", "manifest_sha256", "machine"}.
+    """The backup's {"archive", "suffix", "bytes", "sha256", "created", "files", "manifest", "machine"}.
 
+    With "manifest_bytes" and "manifest_sha256".
     The hash of the archive is the one that its manifest has; that of the manifest is null where `known` has the
     archive's. Raises UpkeepError: archive_missing, archive_incomplete, archive_unreadable, wrong_backup.
     """
@@ -43,7 +44,8 @@ def look(archive: str, backup: str, known: Collection[str] = ()) -> Dict[str, An
     except OSError as error:
         raise _unreadable(one["manifest"], error)
     found = {key: one[key] for key in ("archive", "bytes", "sha256", "created", "files", "manifest")}
-    return dict(found, manifest_bytes=size, manifest_sha256=digest, machine=machine())
+    suffix = codecs.split_suffix(path)[1]
+    return dict(found, suffix=suffix, manifest_bytes=size, manifest_sha256=digest, machine=machine())
 
 
 def _hash_of(path: str) -> str:

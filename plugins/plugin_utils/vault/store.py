@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The Upkeep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Put an archive that a host offers into the vault: both files pulled and proven, then the document that makes it count."""
+"""Put an archive that a host offers into the vault: both files, proven, then the document that makes it count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import codecs, manifest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import index
@@ -18,11 +17,12 @@ from .part import Part, Wanted, sweep
 from .pull import Pulled, Puller, Replaced, check_room, written
 
 _SEALED = {"age": ".age", "gpg": ".gpg"}
+_MANIFEST = ".manifest.jsonl.gz"
 
 
 @dataclass(frozen=True)
 class Offered:
-    """What the host offers: both files as they go over the line, and what they are.
+    """What the host offers: both files as they go over the line, and what they are. `suffix` is `.tar.zst` or so.
 
     `archive_sha256` is of the archive as the host wrote it; `sealed` as in `index.Vaulted`.
     """
@@ -33,6 +33,7 @@ class Offered:
     archive: Wanted
     manifest: Wanted
     archive_sha256: str
+    suffix: str
     files: int | None = None
     sealed: dict[str, Any] | None = None
     machine: dict[str, Any] | None = None
@@ -41,18 +42,15 @@ class Offered:
     def names(self) -> tuple[str, str]:
         """What archive and manifest are called in the vault."""
         sealed = _SEALED[str(self.sealed["program"])] if self.sealed else ""
-        plain = (
-            self.archive.path[: -len(sealed)] if sealed and self.archive.path.endswith(sealed) else self.archive.path
-        )
-        name = times.stamp(times.parse(self.created)) + codecs.split_suffix(plain)[1]
-        return name + sealed, name + manifest.SUFFIX + sealed
+        name = times.stamp(times.parse(self.created)) + self.suffix
+        return name + sealed, name + _MANIFEST + sealed
 
 
 def store(folder: Path, offered: Offered, puller: Puller) -> tuple[index.Vaulted, Pulled]:
     """The new entry, and how it came. Under the set's lock.
 
-    Raises UpkeepError: what `Puller.pull` does, controller_full, vault_unwritable; Replaced where the host does not have
-    (any more) what it offered: then nothing of it is kept.
+    Raises UpkeepError: what `Puller.pull` does, controller_full, vault_unwritable; Replaced where the host does not
+    have (any more) what it offered: then nothing of it is kept.
     """
     archive_name, manifest_name = offered.names
     try:
@@ -90,8 +88,9 @@ def store(folder: Path, offered: Offered, puller: Puller) -> tuple[index.Vaulted
 def mismatch(offered: Offered) -> UpkeepError:
     """Where the host still says that it has what did not come."""
     message = (
-        f"the vault: what came of {offered.archive.path} is not what its manifest says (sha256 {offered.archive.sha256}); "
-        "nothing of it was kept. The archive on the host is damaged, or the line is: back up again with force."
+        f"the vault: what came of {offered.archive.path} is not what its manifest says (sha256 "
+        f"{offered.archive.sha256}); nothing of it was kept. "
+        "The archive on the host is damaged, or the line is: back up again with force."
     )
     return UpkeepError("vault_mismatch", message, archive=offered.archive.path)
 
