@@ -43,14 +43,17 @@ PLAY = """
       register: pulled
     - name: Say
       ansible.builtin.copy:
-        content: "{{{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'pulled'))) | to_json }}}}"
+        content: "{{{{ dict(__hosts | zip(__hosts | map('extract', hostvars, 'pulled'))) | to_json }}}}"
         dest: "{results}"
         mode: "0600"
       run_once: true
       delegate_to: localhost
       become: false
       check_mode: false
-      vars: {{ansible_connection: local, ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"}}
+      vars:
+        __hosts: "{{{{ ansible_play_hosts }}}}"
+        ansible_connection: local
+        ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
 """
 SUDO = """#!/bin/sh
 prompt=; while [ $# -gt 0 ]; do case $1 in -H|-n|-S) shift;; -p) prompt=$2; shift 2;; -u) shift 2;;
