@@ -34,6 +34,7 @@ options:
       - What to back up. Absolute paths, or paths relative to O(root).
       - Archive names have no leading slash, V(/etc/passwd) becomes V(etc/passwd).
       - A symbolic link that is named here is stored as a link.
+      - May be empty where there are O(dumps).
     type: list
     elements: str
     required: true
@@ -116,6 +117,26 @@ options:
       - M(proven.upkeep.backup_prune) removes what is no longer wanted.
     type: bool
     default: false
+  dumps:
+    description:
+      - Databases to dump before the files are read. They are in the archive below V(.upkeep-dumps/), with a list of
+        what they hold, V(dumps.json).
+      - Each has C(name) and C(engine) (V(postgresql), V(mysql), V(sqlite), V(redis) or V(command)), and may have
+        C(databases), C(path), C(argv), C(load_argv), C(host), C(port), C(socket), C(user), C(secret) (a name in
+        O(secrets)), C(run_as), C(options), C(timeout) in seconds, C(min_size), C(trailer) and C(load_test). The role
+        C(proven.upkeep.backup) says what each is for.
+      - Rows are counted in the very state that is dumped, for M(proven.upkeep.restore_verify) to compare with.
+      - A dump that fails fails the backup, and nothing is replaced.
+      - With dumps every run writes a new archive, as a database does not say whether it changed.
+      - On the way they lie in the state folder, mode 0700, and are removed when the archive is written or the run
+        failed; what a killed run left is removed by the next one.
+    type: list
+    elements: dict
+    default: []
+  secrets:
+    description: The secrets that O(dumps) name, by name.
+    type: dict
+    default: {}
   requires_root:
     description: Skip, and say so, unless it runs as root.
     type: bool
@@ -151,6 +172,21 @@ EXAMPLES = r"""
     dest: /srv/operations/backups/workflows_backup.tar.gz
     require_free: 1073741824
 
+- name: Back up a shop with its databases
+  proven.upkeep.backup_archive:
+    name: shop
+    paths: [/srv/shop]
+    dest: /var/backups/upkeep/shop.tar.zst
+    dumps:
+      - name: orders
+        engine: postgresql
+      - name: web
+        engine: mysql
+        user: backup
+        secret: web_db
+    secrets:
+      web_db: "{{ vaulted_password }}"
+
 - name: Keep what was there before, too
   proven.upkeep.backup_archive:
     name: etc
@@ -165,6 +201,7 @@ data:
     - The backup as C(docs/schemas/backup.json) describes it, without C(project) and C(host).
     - In check mode C(predicted) is true, and what only a written archive has is null.
     - C(history) says what the history holds, where there is one. It lists the newest 100.
+    - C(dumps) lists the dumps in the archive, where there are any, with their tables and rows.
   returned: success
   type: dict
   sample:
@@ -207,7 +244,8 @@ error_code:
     - What kind of failure it was, for programs.
     - One of C(bad_parameter), C(path_missing), C(nothing_to_back_up), C(unreadable), C(changed_during_backup),
       C(no_space), C(dest_unwritable), C(dest_locked), C(dest_not_a_file), C(dest_of_another_set),
-      C(history_unwritable), C(history_unreadable), C(compression_unavailable), C(io_error).
+      C(history_unwritable), C(history_unreadable), C(compression_unavailable), C(io_error), C(secret_missing),
+      C(dump_failed), C(dumps_locked).
   returned: failure
   type: str
   sample: no_space
@@ -238,6 +276,8 @@ def main() -> None:
             "force": {"type": "bool", "default": False},
             "require_free": {"type": "int", "default": 0},
             "history": {"type": "bool", "default": False},
+            "dumps": {"type": "list", "elements": "dict", "default": []},
+            "secrets": {"type": "dict", "no_log": True, "default": {}},
             "requires_root": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
