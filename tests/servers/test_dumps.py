@@ -9,7 +9,7 @@ import sqlite3
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup, restore, restore_in_place
-from ansible_collections.proven.upkeep.plugins.module_utils.dumps import load, take
+from ansible_collections.proven.upkeep.plugins.module_utils.dumps import load, restored, take
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from tests.servers.databases import SECRETS
@@ -172,3 +172,49 @@ class TestInAnArchive:
         assert caught.value.code == "dump_failed" and "no such" in caught.value.message
         assert self.drill(tmp_path, []).document["archive_sha256"] == first["sha256"]
         assert not (tmp_path / "a/set.history").exists() or not any((tmp_path / "a/set.history").iterdir())
+
+    def test_a_restore_loads_them_into_their_servers(self, shop, web, redis, tmp_path, state, files):
+        lite = tmp_path / "app.db"
+        with contextlib.closing(sqlite3.connect(lite)) as database:
+            database.executescript("CREATE TABLE t (i); INSERT INTO t VALUES (1), (2);")
+        lite.chmod(0o640)
+        redis.cli(given="FLUSHALL\nSET a 1\nSET b 2 EX 1000\nSELECT 3\nSADD s a b\n")
+        dumps = [shop.dump(databases=["shop"]), web.dump(databases=["web"]), redis.dump(),
+                 {"name": "lite", "engine": "sqlite", "path": str(lite)}]  # fmt: skip
+        self.back_up(tmp_path, files, *dumps)
+        request = restored.Request(str(tmp_path / "a/set.tar.gz"), dumps=dumps, secrets=SECRETS)
+
+        with pytest.raises(UpkeepError) as caught:
+            restored.run(request)
+        assert caught.value.code == "load_refused"
+        assert caught.value.details["occupied"] == ["shop (shop)", "web (web)", "cache", f"lite ({lite})"]
+
+        shop.sql("DELETE FROM s.orders; CREATE TABLE newer (i int)", "shop")
+        web.sql("DROP DATABASE web")
+        redis.cli("FLUSHALL")
+        lite.unlink()
+        dry = restored.run(request._replace(overwrite="always"), check=True)
+        assert [item["action"] for item in dry.document["dumps"]] == [
+            "created",
+            "replaced",
+            "created",
+            "created",
+            "created",
+        ]
+        assert "web" not in web.sql("SHOW DATABASES").split() and not lite.exists()
+
+        done = restored.run(request._replace(overwrite="always"))
+        assert done.failure is None, done.failure
+        assert [item["rows"] for item in done.document["dumps"]] == [None, 2003, 5003, 3, 2]
+        assert shop.sql("SELECT count(*) FROM s.orders; SELECT to_regclass('newer')", "shop") == "2000\n\n"
+        assert shop.sql("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'orders'", "shop") == "keeper\n"
+        assert web.sql("SELECT HEX(raw), body FROM web.posts WHERE id = 1").startswith("00FF27\tit's (a), (b);")
+        assert redis.cli("-n", "3", "SMEMBERS", "s").split() and 0 < int(redis.cli("TTL", "b")) <= 1000
+        assert lite.stat().st_mode & 0o777 == 0o640
+        assert not any(state.glob("dumps/*")) and not any((state / "dumps").glob("load-*"))
+
+        some = restored.run(request._replace(only=["web"], databases=["web"], overwrite="always"))
+        assert [item["database"] for item in some.document["dumps"]] == ["web"]
+        with pytest.raises(UpkeepError) as caught:
+            restored.run(request._replace(only=["wob"]))
+        assert caught.value.code == "dump_missing" and "web" in caught.value.message

@@ -44,7 +44,7 @@ class Request(NamedTuple):
     keep: bool = False
     devices: bool = False
     threads: Optional[int] = None
-    dumps: Sequence[Dict[str, Any]] = ()
+    dumps: Optional[Sequence[Dict[str, Any]]] = ()  # None: they are not loaded, and nobody asks why
 
 
 class Result(NamedTuple):

@@ -63,9 +63,11 @@ def reserved(exclude: Callable[[bytes, bytes], bool]) -> Callable[[bytes, bytes]
 
 
 def loaded(
-    scratch: str, asked: Sequence[Dict[str, Any]], scope: Scope, known: Documents, findings: Findings
+    scratch: str, asked: Optional[Sequence[Dict[str, Any]]], scope: Scope, known: Documents, findings: Findings
 ) -> Documents:
-    """Load what was extracted into `scratch`; failures and what was left out go into `findings`."""
+    """Load what was extracted into `scratch`; failures and what was left out go into `findings`. None asks for none."""
+    if asked is None:
+        return []
     folder = os.path.join(scratch, os.fsdecode(FOLDER))
     if scope.sample is not None or not (scope.everything or scope.reaches(FOLDER)):
         if known:

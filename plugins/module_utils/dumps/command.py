@@ -13,6 +13,10 @@ from ._bench import bench
 from .engine import Engine
 from .model import FAILED, Dump, Failed, Job, Unavailable, file_name, loaded, not_loaded, taken, wrong
 
+_BY_HAND = (
+    "only its program knows how it is loaded: name the other dumps, restore this one to a folder, load it by hand"
+)
+
 
 class Command(Engine):
     name = "command"
@@ -58,10 +62,10 @@ class Command(Engine):
                 raise Failed(f"{failed.program}{code}: {failed.why}", failed.program, failed.code)
 
     def occupied(self, job: Job, item: Dict[str, Any]) -> bool:
-        return False
+        raise Failed(_BY_HAND)
 
     def load(self, job: Job, item: Dict[str, Any], overwrite: bool) -> Dict[str, Any]:
-        raise Failed("only its program knows how it is loaded: extract it with restore_dumps_to, and load it by hand")
+        raise Failed(_BY_HAND)
 
 
 @contextlib.contextmanager
