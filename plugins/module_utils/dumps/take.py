@@ -80,6 +80,7 @@ def _all(dumps: List[Dump], secrets: Dict[str, Any], folder: str) -> List[Dict[s
         # its own time, which does not run while the others dump
         found += _one(job._replace(end=time.monotonic() + job.dump.timeout), secrets)
     with open(os.path.join(folder, model.LIST), "w", encoding="utf-8") as listed:  # noqa: PTH123
+        os.fchmod(listed.fileno(), 0o600)
         json.dump({"schema": model.SCHEMA, "dumps": found}, listed, indent=1, sort_keys=True)
     return [{key: item[key] for key in model.SUMMARY} for item in found]
 
