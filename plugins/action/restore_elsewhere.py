@@ -10,9 +10,10 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.proven.upkeep.plugins.module_utils import times
+from ansible_collections.proven.upkeep.plugins.plugin_utils import sealing
 from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 
-_OWN = ("archive", "manifest", "origin", "machine", "place")
+_OWN = ("archive", "manifest", "origin", "machine", "place", "sealed", "opened_with")
 _MODULE = "proven.upkeep.restore_verify"
 
 
@@ -45,6 +46,9 @@ class ActionModule(ActionBase):
             answer["data"]["restored_on"] = {"host": str(arguments.get("place") or "controller"), **at}
             if arguments.get("machine"):
                 answer["data"]["restored_from"] = arguments["machine"]
+            if arguments.get("sealed") and arguments.get("opened_with"):
+                of = arguments["sealed"]
+                answer["data"]["sealed"] = sealing.opened(of["program"], of["recipients"], arguments["opened_with"])
         return {**result, **answer}
 
     def _handed_over(self, files: list[str]) -> list[str]:

@@ -33,6 +33,14 @@ options:
     description: The name of the machine that restores, for the result.
     type: str
     default: controller
+  sealed:
+    description:
+      - How it was encrypted where it was taken from, with C(program) and C(recipients). Goes into the result with
+        O(opened_with).
+    type: dict
+  opened_with:
+    description: The public key of the private one that opened it.
+    type: str
   level:
     description: As for M(proven.upkeep.restore_verify).
     type: str
