@@ -42,6 +42,11 @@ def find(store: Store, host: str, backup: str, at: str | None, name: str) -> Vau
         raise UpkeepError(error.code, error.message + others) from None
 
 
+def path_of(entry: Vaulted) -> str:
+    """Where the archive lies below its place."""
+    return f"{files.folder_of(entry.host, entry.backup)}/{entry.archive}"
+
+
 def take(store: Store, entry: Vaulted, dest: Path, identity: Path | None) -> Taken:
     """Bring `entry` into `dest`. What is sealed is opened there with the private key `identity`.
 
