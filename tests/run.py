@@ -36,8 +36,11 @@ SYSTEM = {
     "dnf": "dnf",
     "dpkg-scanpackages": "dpkg-dev",
     "getfattr": "attr",
+    "mariadbd": "mariadb-server",
     "mmdebstrap": "mmdebstrap",
     "pacman": "pacman-package-manager",
+    "pg_dumpall": "postgresql",
+    "redis-server": "redis-server",
     "rpmbuild": "rpm",
     "setfacl": "acl",
     "ssh": "openssh-client",
@@ -194,6 +197,11 @@ def managers(log) -> int:
     return sh(log, VENV / "pytest", "-q", "--durations=8", "tests/managers")
 
 
+def servers(log) -> int:
+    """Databases, and whatever else backups talk to, each started for the tests in a folder of its own."""
+    return sh(log, VENV / "pytest", "-q", "--durations=8", "tests/servers")
+
+
 def faults(log) -> int:
     return sh(log, VENV / "pytest", "-q", "tests/faults")
 
@@ -296,6 +304,7 @@ CHECKS = [
     Check("galaxy-importer", galaxy_importer, "what Galaxy checks of the built collection"),
     *HOST_PYTHON_CHECKS[1:],
     Check("managers", managers, "dnf 4, dnf5, zypper and pacman for real, against repositories made for it"),
+    Check("servers", servers, "real servers: databases that are dumped, loaded and counted"),
     Check("faults", faults, "kills, full disks, flipped bytes"),
     Check("ansible-lint", ansible_lint, "production profile"),
     Check("types", types, "mypy"),

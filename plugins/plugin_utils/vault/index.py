@@ -3,8 +3,8 @@
 """What the vault holds: of each archive a small document beside it, written last, without which it does not count.
 
     backups/vault/<host>/<set>/<UTC stamp of created>.tar.zst[.age|.gpg]
-                               <the same>.manifest.jsonl.gz[.age|.gpg]
-                               <UTC stamp>.json                           `upkeep.vaulted/1`
+                               <UTC stamp of created>.tar.zst.manifest.jsonl.gz[.age|.gpg]
+                               <UTC stamp of created>.json     `upkeep.vaulted/1`
 
 A copy of the vault has the same files in the same layout below its own folder.
 """
