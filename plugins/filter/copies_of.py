@@ -14,9 +14,11 @@ short_description: Which backup sets go from the vault to which copies
 version_added: "0.1.0"
 author: The Upkeep maintainers (@proven)
 description:
-  - An item for each copy of each set that goes to the vault, or for each that the copy's C(sets) names, with what the copy
+  - An item for each copy of each set that goes to the vault, or for each that the copy's C(sets) names, with what the
+    copy
     keeps. It holds no secret, only the name of one.
-  - Fails on a copy without a name or a path, on a name that is there twice, and where there are copies of archives, but no
+  - Fails on a copy without a name or a path, on a name that is there twice, and where there are copies of archives,
+    but no
     set goes to the vault.
 positional: copies, vault, keep, engine
 options:
@@ -97,8 +99,8 @@ def _check(copies: Sequence[Mapping[str, Any]]) -> None:
     for one, name in zip(copies, names):
         if not _NAME.fullmatch(name) or name in _TAKEN:
             raise AnsibleFilterError(
-                f"backup_copies: {name!r} is no name for a copy; use letters, digits, '.', '_' and '-', 64 at most, and "
-                "neither vault nor host."
+                f"backup_copies: {name!r} is no name for a copy; use letters, digits, '.', '_' and '-', 64 at most, "
+                "and neither vault nor host."
             )
         if names.count(name) > 1:
             raise AnsibleFilterError(f"backup_copies: the copy {name} is there twice; give each a name of its own.")

@@ -18,9 +18,10 @@ from typing import Any
 
 import paramiko
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_READ, SFTP_FLAG_TRUNC, SFTP_FLAG_WRITE
+from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_TRUNC, SFTP_FLAG_WRITE
 
 from ..sftp import askpass, session, troubles
+from ..sftp.reading import pieces
 from ..sftp.target import Target, command_line
 from .far_files import Reading, Writing, opened
 from .store import FAR_HASH, READ_BACK, Reader, Writer, hash_of, refusal
@@ -84,8 +85,10 @@ class Far:
 
     @contextlib.contextmanager
     def reading(self, path: str) -> Iterator[Reader]:
-        with self._told(path) as client, opened(client, self._full(path), SFTP_FLAG_READ) as stream:
-            yield Reading(client, stream)
+        with self._told(path) as client:
+            size = client.stat(self._full(path)).st_size or 0
+            with contextlib.closing(pieces(client, self._full(path), 0, size)) as coming:
+                yield Reading(coming)
 
     @contextlib.contextmanager
     def writing(self, path: str, at: int | None) -> Iterator[Writer]:

@@ -1,20 +1,19 @@
 # Copyright: (c) 2026, The Upkeep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A file on an SFTP server, with many requests under way: one at a time would wait for the line each time.
+"""A file on an SFTP server, written with many requests under way: one at a time would wait for the line each time.
 
-paramiko hands the answer to each request to whatever made it, by `_async_response`; its own file object needs a thread
-for that when it reads, and a socket when it writes.
+paramiko hands the answer to each request to whatever made it, by `_async_response`; its own file object needs a socket
+for that. `sftp.reading` is the other direction.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import paramiko
-from paramiko.sftp import CMD_DATA, CMD_EXTENDED, CMD_HANDLE, CMD_OPEN, CMD_READ, CMD_STATUS, CMD_WRITE, int64
+from paramiko.sftp import CMD_EXTENDED, CMD_HANDLE, CMD_OPEN, CMD_STATUS, CMD_WRITE, int64
 
 # What OpenSSH's own client sends at once, and how many of them unanswered (sftp(1), -B and -R).
 _REQUEST = 32768
@@ -34,50 +33,15 @@ def opened(client: Any, path: str, flags: int) -> Iterator[paramiko.SFTPFile]:
 
 
 class Reading:
-    """A file from its beginning to where its end was when this began, or to where it is now if that comes first."""
+    """The pieces of a file as they come."""
 
-    def __init__(self, client: Any, stream: paramiko.SFTPFile) -> None:
-        self._client, self._handle = client, stream.handle  # type: ignore[attr-defined]
-        self._size = stream.stat().st_size or 0
-        self._asked = 0
-        self._order: deque[tuple[int, int, int]] = deque()  # number of the request, offset, length
-        self._arrived: dict[int, tuple[int, Any]] = {}
+    def __init__(self, coming: Iterator[bytes]) -> None:
+        self._coming = coming
 
     def read(self, size: int, /) -> bytes:
-        """The next bytes, 32 KiB at most however large `size`; b"" at the end."""
+        """The next ones, however many bytes that is; b"" at the end."""
         del size
-        while len(self._order) < _UNANSWERED and self._asked < self._size:
-            self._order.append(self._ask(self._asked, min(_REQUEST, self._size - self._asked)))
-            self._asked += self._order[-1][2]
-        if not self._order:
-            return b""
-        number, offset, length = self._order.popleft()
-        content = self._answer(number)
-        if content is None:
-            self._asked = self._size
-            self._order.clear()
-            return b""
-        if len(content) < length:  # a server may send less than it was asked for
-            self._order.appendleft(self._ask(offset + len(content), length - len(content)))
-        return content
-
-    def _ask(self, offset: int, length: int) -> tuple[int, int, int]:
-        return self._client._async_request(self, CMD_READ, self._handle, int64(offset), length), offset, length
-
-    def _answer(self, number: int) -> bytes | None:
-        while number not in self._arrived:
-            self._client._read_response()
-        kind, message = self._arrived.pop(number)
-        if kind == CMD_DATA:
-            return bytes(message.get_string())
-        try:
-            self._client._convert_status(message)
-        except EOFError:
-            return None
-        raise paramiko.SFTPError("a read was answered with something else")
-
-    def _async_response(self, kind: int, message: Any, number: int) -> None:
-        self._arrived[number] = (kind, message)
+        return next(self._coming, b"")
 
 
 class Writing:
