@@ -75,6 +75,7 @@ def _head(document: dict[str, Any]) -> list[str]:
         _row("Asset", document.get("asset")),
         _row("Restored on", _machine(document.get("restored_on") or {}, document.get("host"))),
         *([_row("Archive from", _machine(document["restored_from"], None))] if document.get("restored_from") else []),
+        *_taken(document.get("restored_from") or {}),
         _row("Archive", document.get("archive")),
         _row("Archive sha256", document.get("archive_sha256")),
         _row("Archive created", document.get("archive_created")),
@@ -85,6 +86,12 @@ def _head(document: dict[str, Any]) -> list[str]:
         _row("Ran by", f"{ran_by.get('user') or 'unknown'} on {ran_by.get('controller') or 'unknown'}"),
         _row("Tool", ", ".join(f"{name} {version}" for name, version in tool.items())),
     ]
+
+
+def _taken(machine: dict[str, Any]) -> list[str]:
+    """From where it was brought, if not from the machine itself."""
+    place = machine.get("taken_from")
+    return [_row("Taken from", "the vault" if place == "vault" else f"the copy {place}")] if place else []
 
 
 def _clock(document: dict[str, Any]) -> list[str]:
