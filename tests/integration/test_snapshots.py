@@ -15,7 +15,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import state
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup, compare, content
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import (
+    _unchanged,
+    backup,
+    compare,
+    content,
+    previous,
+)
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.snapshots import take
 from jsonschema import Draft202012Validator
@@ -148,6 +154,24 @@ def test_the_second_run_over_an_unchanged_tree_reads_no_file(volume, tmp_path, m
     (volume / "data/folder/file7").write_text("xirst 7\n")
     assert backup.run(request(volume, tmp_path, path))["changed"]
     assert not left(volume)
+
+
+def test_a_large_tree_is_looked_at_by_spans_under_its_own_name(volume, tmp_path, monkeypatch, later):
+    """The name of the snapshot sorts before that of the root: who goes by it leaves everything out."""
+    for number in range(6):
+        folder = volume / f"folder{number}"
+        folder.mkdir()
+        for each in range(2000):
+            (folder / f"a file with a long enough name {each}").touch()
+    assert os.fsencode(volume.name) > b"upkeep"
+    backup.run(request(volume, tmp_path, ""))
+
+    def looked(*_arguments):
+        raise AssertionError("it took a closer look")
+
+    monkeypatch.setattr(previous, "differences", looked)
+    monkeypatch.setattr(_unchanged, "usable_cpus", lambda: 3)
+    assert not backup.run(request(volume, tmp_path, ""))["changed"]
 
 
 def test_what_is_mounted_below_and_has_no_snapshots_is_read_live_and_named(volume, tmp_path):

@@ -206,9 +206,10 @@ class Walker:
         begin = self._way_on(prefix)
         for start in range(0, max(1, len(names)), CHUNK):
             part = names[start : start + CHUNK]
-            if begin and (not part or part[-1] < begin):
-                continue
-            part = [name for name in part if name >= begin] if begin else part
+            if begin and only_path is None:
+                if not part or part[-1] < begin:
+                    continue
+                part = [name for name in part if name >= begin]
             stats = self._stats(fd, prefix, part)
             trusted = ()
             # A root may be read under another name: that of a snapshot.

@@ -80,9 +80,10 @@ def nested(path: str, mount: Mount) -> List[str]:
         at = tops.pop()
         for inside in subvolumes(run("btrfs", "subvolume", "list", "-o", at)):
             full = os.path.normpath(os.path.join(mount.point, os.path.relpath("/" + inside, mount.root)))
-            if os.path.basename(os.path.dirname(full)) != FOLDER and is_within(full, mount.point):
+            # One beside the path has none below it: the path would be in it.
+            if is_within(full, path) and full != path and os.path.basename(os.path.dirname(full)) != FOLDER:
                 tops.append(full)
-                found += [full] if is_within(full, path) and full != path else []
+                found.append(full)
     return sorted(found)
 
 

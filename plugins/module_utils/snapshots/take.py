@@ -22,7 +22,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 from . import btrfs, mounts
 from .mounts import Mount
-from .registry import driver_for, no_driver
+from .registry import AUTO, driver_for, no_driver
 
 _FOLDER = "snapshots"
 
@@ -132,12 +132,20 @@ def _plan(
             if wanted.one_file_system:
                 live.append(f"{below} (not entered: one_file_system)")
                 continue
-            own = driver_for(its_mount, "auto")
-            source = _Source(own, its_mount, own.top(below, its_mount)) if own else None
+            source = _source_below(below, its_mount)
             parts[_Part(below, name, None)] = source
             live += [] if source else [below]
     sources = [source for source in dict.fromkeys(parts.values()) if source is not None]
     return parts, sources, live
+
+
+def _source_below(path: str, mount: Mount) -> Optional[_Source]:
+    """What to take of something below a root; None where it has no snapshots, which fails no backup."""
+    driver = driver_for(mount, AUTO)
+    try:
+        return _Source(driver, mount, driver.top(path, mount)) if driver else None
+    except UpkeepError:
+        return None
 
 
 def _below(path: str, there: List[Mount], mount: Mount) -> List[Tuple[str, Mount]]:
@@ -146,7 +154,13 @@ def _below(path: str, there: List[Mount], mount: Mount) -> List[Tuple[str, Mount
     for holder in [mount, *found.values()]:
         if btrfs.fits(holder):
             start = path if holder is mount else holder.point
-            for subvolume in btrfs.nested(start, holder) if os.path.isdir(start) else []:
+            subvolumes: List[str] = []
+            try:
+                subvolumes = btrfs.nested(start, holder) if os.path.isdir(start) else []
+            except UpkeepError:
+                if holder is mount:
+                    raise
+            for subvolume in subvolumes:
                 found.setdefault(subvolume, holder)
     return sorted(found.items())
 
