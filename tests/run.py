@@ -31,16 +31,23 @@ OWN_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HOST_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 # What the tests drive besides Python: program -> Debian package.
 SYSTEM = {
+    "age": "age",
     "bsdtar": "libarchive-tools",
     "createrepo_c": "createrepo-c",
     "dnf": "dnf",
     "dpkg-scanpackages": "dpkg-dev",
     "getfattr": "attr",
+    "gpg": "gnupg",
+    "mariadbd": "mariadb-server",
+    "mkfs.btrfs": "btrfs-progs",
     "mmdebstrap": "mmdebstrap",
     "pacman": "pacman-package-manager",
+    "pg_dumpall": "postgresql",
+    "redis-server": "redis-server",
     "rpmbuild": "rpm",
     "setfacl": "acl",
     "ssh": "openssh-client",
+    "/usr/sbin/sshd": "openssh-server",
     "vercmp": "makepkg",
     "zypper": "zypper",
     "zstd": "zstd",
@@ -193,6 +200,11 @@ def managers(log) -> int:
     return sh(log, VENV / "pytest", "-q", "--durations=8", "tests/managers")
 
 
+def servers(log) -> int:
+    """Databases, and whatever else backups talk to, each started for the tests in a folder of its own."""
+    return sh(log, VENV / "pytest", "-q", "--durations=8", "tests/servers")
+
+
 def faults(log) -> int:
     return sh(log, VENV / "pytest", "-q", "tests/faults")
 
@@ -295,6 +307,7 @@ CHECKS = [
     Check("galaxy-importer", galaxy_importer, "what Galaxy checks of the built collection"),
     *HOST_PYTHON_CHECKS[1:],
     Check("managers", managers, "dnf 4, dnf5, zypper and pacman for real, against repositories made for it"),
+    Check("servers", servers, "real servers: databases that are dumped, loaded and counted"),
     Check("faults", faults, "kills, full disks, flipped bytes"),
     Check("ansible-lint", ansible_lint, "production profile"),
     Check("types", types, "mypy"),

@@ -25,6 +25,13 @@ def place(home: Path, host: str, name: str) -> Path:
     return home / "backups" / "hosts" / names.encode(host) / names.encode(name)
 
 
+def copy_place(home: Path, host: str, name: str, copy: str) -> Path:
+    """The evidence of one copy of a set, the controller's own included."""
+    return (
+        home / "backups" / "hosts" / names.encode(host) / names.encode(name) / "copies" / f"{names.encode(copy)}.json"
+    )
+
+
 def publish(home: Path, observation: Observation, run: Run) -> list[Path]:
     """Write the evidence of a `backup` or `restore_test` observation; returns the files. Other phases leave none.
 

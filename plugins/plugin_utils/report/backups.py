@@ -18,6 +18,8 @@ from ..observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part, combine
 from ..outcome import entries, is_of_hash
 from .coverage import WHOLE, Coverage, Proven
 from .gather import Gathered
+from .sealed import problems as sealed_problems
+from .sealed import sealed_state
 
 _PHASES = ("backup", "restore_test")
 _SUCCESS = (
@@ -35,7 +37,7 @@ _PROOF = (
     "status", "archive", "archive_sha256", "started", "finished", "duration_ms", "entries_expected",
     "entries_verified", "files_expected", "files_verified",
     "rto_target_ms", "rpo_target_ms", "rpo_ms", "rto_met", "rpo_met", "run_id", "scope", "level_reached", "restored_on",
-    "next_scope",
+    "next_scope", "sealed",
 )  # fmt: skip
 
 
@@ -92,6 +94,7 @@ def _entry(
     known = coverage.proven(host, name, proof) if proof and _is_proof_of(proof, success) else None
     covered = known.pct if known else None
     is_workflows = key == (CONTROLLER_HOST, WORKFLOWS)
+    sealed = sealed_state(home, host, name, proof)
     return {
         "host": host,
         "backup": name,
@@ -101,11 +104,17 @@ def _entry(
         "proven_pct": covered,
         "proven_since": known.since if known else None,
         "sampled": coverage.of_the_set(host, name, proof) if proof else None,
-        "problems": [*_problems(success, proof, tried), *_partly(known, proof or {}), *_missed_targets(proof)],
+        "problems": [
+            *_problems(success, proof, tried),
+            *_partly(known, proof or {}),
+            *_missed_targets(proof),
+            *sealed_problems(sealed),
+        ],
         "this_run": {phase: tried.own[phase].status if phase in tried.own else None for phase in _PHASES},
         "last_success": _told(success) if success else None,
         "age_s": _age(success, now),
         "last_restore": {key: proof.get(key) for key in _PROOF} if proof else None,
+        "sealed": sealed,
         "evidence": str(folder.relative_to(home)),
     }
 
