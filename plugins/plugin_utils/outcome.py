@@ -32,7 +32,7 @@ _INTRODUCTION = re.compile(
 )
 _RAISED = re.compile(r"\w+(Error|Exception)\b")
 # Phases whose module always returns a document: success without one proves nothing.
-_NEEDS_DATA = {"backup", "restore_test", "restore", "patch_level", "audit"}
+_NEEDS_DATA = {"backup", "copy", "restore_test", "restore", "disaster_drill", "patch_level", "audit"}
 _NOT_FACTS = {
     "msg", "error_code", "failed", "changed", "invocation", "exception", "warnings", "deprecations", "ansible_facts",
     "stdout", "stderr", "stdout_lines", "stderr_lines", "module_stdout", "module_stderr", "diff", "data",
@@ -197,7 +197,8 @@ def _is_ansibles(key: str) -> bool:
 
 def _set_name(result: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:
     if data and isinstance(data.get("backup"), str):
-        return str(data["backup"])
+        # A set has several copies, each an outcome of its own.
+        return f"{data['backup']} on {data['copy']}" if isinstance(data.get("copy"), str) else str(data["backup"])
     item = result.get(str(result.get("ansible_loop_var") or "item"))
     if isinstance(item, Mapping) and item.get("name"):
         return str(item["name"])

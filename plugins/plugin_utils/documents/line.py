@@ -123,6 +123,13 @@ def _restored(data: Mapping[str, Any], part: Part) -> str:
     return f"{', '.join(told)} in {where}; {done}"
 
 
+def _disaster_drill(data: Mapping[str, Any], part: Part) -> str:
+    """`web1 is back: 3 sets, 1,204 entries, 2 databases (8,120 rows) in 41 s`."""
+    databases = f", {plural(data.get('databases') or 0, 'database')} ({amount(data.get('rows'))} rows)"
+    content = f"{plural(len(data.get('sets') or []), 'set')}, {amount(data.get('entries'))} entries{databases}"
+    return f"{data.get('host')} is back: {content} in {duration(data.get('duration_ms'))}"
+
+
 def _patch_level(data: Mapping[str, Any], part: Part) -> str:
     counts, reboot = data.get("counts") or {}, data.get("reboot") or {}
     stale = data.get("services_stale") or []
@@ -147,6 +154,7 @@ _WORDS = {
     "backup": _backup,
     "restore_test": _restore,
     "restore": _restored,
+    "disaster_drill": _disaster_drill,
     "patch_level": _patch_level,
     "audit": _audit,
 }
