@@ -32,7 +32,7 @@ _INTRODUCTION = re.compile(
 )
 _RAISED = re.compile(r"\w+(Error|Exception)\b")
 # Phases whose module always returns a document: success without one proves nothing.
-_NEEDS_DATA = {"backup", "copy", "restore_test", "restore", "disaster_drill", "patch_level", "audit"}
+_NEEDS_DATA = {"backup", "vault", "copy", "restore_test", "restore", "disaster_drill", "patch_level", "audit"}
 _NOT_FACTS = {
     "msg", "error_code", "failed", "changed", "invocation", "exception", "warnings", "deprecations", "ansible_facts",
     "stdout", "stderr", "stdout_lines", "stderr_lines", "module_stdout", "module_stderr", "diff", "data",
@@ -63,7 +63,7 @@ def part_of(phase: str, result: Any, name: str | None = None) -> Part:
         data = {key: value for key, value in result.items() if key not in _NOT_FACTS and not _is_ansibles(key)} or None
     data = _with_targets(phase, data, result.get("item"))
     return Part(
-        name=_set_name(result, data) or name,
+        name=_part_name(phase, result, data) or name,
         status=status,
         reason=reason,
         duration_ms=_duration_ms(result, data),
@@ -195,10 +195,16 @@ def _is_ansibles(key: str) -> bool:
     return key.startswith(("_ansible", "ansible_")) or key in {"item", "attempts", "results", "rc", "start", "end"}
 
 
+def _part_name(phase: str, result: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:
+    """The set, or `etc on offsite`, as the items of copies are called: each copy of a set is a part of its own."""
+    if phase == "copy" and data and data.get("backup") and data.get("copy"):
+        return f"{data['backup']} on {data['copy']}"
+    return _set_name(result, data)
+
+
 def _set_name(result: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:
     if data and isinstance(data.get("backup"), str):
-        # A set has several copies, each an outcome of its own.
-        return f"{data['backup']} on {data['copy']}" if isinstance(data.get("copy"), str) else str(data["backup"])
+        return str(data["backup"])
     item = result.get(str(result.get("ansible_loop_var") or "item"))
     if isinstance(item, Mapping) and item.get("name"):
         return str(item["name"])
