@@ -25,6 +25,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils import interrupted, runs  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, listing, plural  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.report import off_host  # noqa: E402
 
 _SCHEMA = "upkeep.report/1"
 _COLOURS = {"ok": "green", "failed": "red", "unknown": "yellow", "incomplete": "red", "skipped": "dim"}
@@ -102,6 +103,7 @@ def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     unproven = [entry for entry in backups if not entry["proven"]]
     oldest = max(unproven, key=lambda entry: entry["age_s"] or float("inf"), default=None)
     because = report.get("unknown_because", {})
+    in_vault = off_host.words(backups)
     return [
         (
             "oldest unproven",
@@ -112,6 +114,7 @@ def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
             else "there is no backup yet",
         ),
         *_encrypted(backups),
+        *([("vault", in_vault)] if in_vault else []),
         ("criticals", _criticals(report)),
         ("overdue", _counted(report["sla"]["breached"], because.get("sla.breached"))),
         ("next due", next_due(report) or f"none{_why(because.get('sla.due_soon'))}"),

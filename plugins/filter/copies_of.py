@@ -58,6 +58,7 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.proven.upkeep.plugins.plugin_utils.vault.wanted import vaulted
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _TAKEN = ("vault", "host")  # restore_test_from means something else by them
@@ -75,9 +76,8 @@ def copies_of(
     if not there:
         return []
     _check(there)
-    archived = [one for one in sets if (one.get("engine") or engine or "archive") == "archive"]
-    vaulted = [one for one in archived if one.get("vault", vault)]
-    if archived and not vaulted:
+    going = vaulted(sets, vault, engine)
+    if not going and vaulted(sets, True, engine):
         raise AnsibleFilterError(
             "backup_copies: copies are made of the vault, and no set goes there; set backup_vault: true."
         )
@@ -89,7 +89,7 @@ def copies_of(
             "keep": copy.get("keep") or keep or one.get("keep") or {},
         }
         for copy in there
-        for one in vaulted
+        for one in going
         if not copy.get("sets") or one["name"] in copy["sets"]
     ]
 

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import hashlib
+import json
 import os
+import zlib
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +46,18 @@ def find(store: Store, host: str, backup: str, at: str | None, name: str) -> Vau
         raise UpkeepError(error.code, error.message + others) from None
 
 
+def check_key(entry: Vaulted, identity: Path | None) -> None:
+    """Whether there is a private key for what is encrypted. Raises UpkeepError identity_missing, identity_exposed."""
+    if entry.sealed and identity is None:
+        raise UpkeepError(
+            "identity_missing",
+            f"{entry.archive} is encrypted to {', '.join(entry.sealed.get('recipients') or []) or 'a key'}: set "
+            "backup_identity to the file of the escrowed private key, on the controller, mode 0600.",
+        )
+    if entry.sealed and identity is not None:
+        sealing.check_identity(identity)
+
+
 def path_of(entry: Vaulted) -> str:
     """Where the archive lies below its place."""
     return f"{files.folder_of(entry.host, entry.backup)}/{entry.archive}"
@@ -53,14 +69,7 @@ def take(store: Store, entry: Vaulted, dest: Path, identity: Path | None) -> Tak
     Raises UpkeepError: identity_missing, identity_exposed, sealed_unopened, copy_damaged, controller_full, and those of
     `Store`.
     """
-    if entry.sealed and identity is None:
-        raise UpkeepError(
-            "identity_missing",
-            f"{entry.archive} is encrypted to {', '.join(entry.sealed.get('recipients') or []) or 'a key'}: set "
-            "backup_identity to the file of the escrowed private key, on the controller, mode 0600.",
-        )
-    if entry.sealed and identity is not None:
-        sealing.check_identity(identity)  # before anything is brought
+    check_key(entry, identity)  # before anything is brought
     folder = files.folder_of(entry.host, entry.backup)
     try:
         atomic.make_folder(str(dest))
@@ -81,6 +90,26 @@ def take(store: Store, entry: Vaulted, dest: Path, identity: Path | None) -> Tak
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         code, advice = ("controller_full", "make room there") if full else ("take_failed", "look at that disk")
         raise UpkeepError(code, f"dest: {error.filename or dest}: {error.strerror}; {advice}.") from None
+
+
+def restored_bytes(store: Store, entry: Vaulted, scratch: Path, identity: Path | None) -> int | None:
+    """What the archive's files take once they are restored, by its manifest alone; None where that does not say.
+
+    Raises UpkeepError as `take` does.
+    """
+    check_key(entry, identity)
+    if not entry.manifest or not entry.manifest_sha256:
+        return None
+    path = f"{files.folder_of(entry.host, entry.backup)}/{entry.manifest}"
+    manifest = _brought(store, path, scratch, entry.manifest_sha256)
+    if entry.sealed and identity is not None:
+        manifest = _opened(manifest, identity, str(entry.sealed.get("program")), None)
+    try:
+        with gzip.open(manifest) as lines:
+            closing = deque(lines, 1)[0]
+        return int(json.loads(closing)["input_bytes"])
+    except (OSError, EOFError, ValueError, IndexError, KeyError, TypeError, zlib.error):
+        return None
 
 
 def _brought(store: Store, path: str, dest: Path, sha256: str) -> Path:
@@ -137,8 +166,13 @@ def _called(name: str) -> str:
     return "the vault" if name == "vault" else f"the copy {name}"
 
 
+def sets_of(store: Store, host: str) -> list[str]:
+    """The sets of a host of which there is something."""
+    return [names.decode(each) or each for each in store.folders(names.encode(host))]
+
+
 def _what_there_is(store: Store, host: str) -> str:
-    sets = [names.decode(each) or each for each in store.folders(names.encode(host))]
+    sets = sets_of(store, host)
     if sets:
         return f" It has of that host: {', '.join(sets)}."
     hosts = [names.decode(each) or each for each in store.folders("")]

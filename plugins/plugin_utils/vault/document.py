@@ -36,6 +36,7 @@ def of_entry(entry: index.Vaulted, pulled: Pulled | None, way: str | None, began
         "way": way,
         "bytes_per_s": int(went.bytes / went.seconds) if went.seconds and went.bytes else None,
         "unchanged": pulled is None,
+        "predicted": False,
         "status": "ok",
         "reason": None,
         "started": times.iso(began),
