@@ -27,7 +27,7 @@ PLAY = ansible-playbook -i "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
 UPKEEP = .venv/bin/python -m upkeep
 
 .DEFAULT_GOAL := help
-.PHONY: help venv maintain backup-workflows restore restore-test disaster-drill proof-verify patch-level audit advisories report status doctor test lint docs clean lab lab-down lab-reset molecule bench
+.PHONY: help venv maintain backup-workflows restore restore-test proof-verify backup-key patch-level audit advisories report status doctor test lint docs clean lab lab-down lab-reset molecule bench disaster-drill
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ status: venv ## where things stand, from the last evidence
 
 proof-verify: venv ## check the chain of restore proofs; SIGNERS=file says whose signatures count
 	@$(UPKEEP) proof verify $(if $(SIGNERS),--allowed-signers "$(SIGNERS)") $(if $(KNOWN),--known "$(KNOWN)") $(ARGS)
+
+backup-key: venv ## make the key that opens encrypted backups (never overwritten), and say where its copy belongs
+	@$(UPKEEP) key new
 
 doctor: ## what this machine lacks for which command, and the line that installs it
 	@for python in .venv/bin/python python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \

@@ -120,7 +120,8 @@ def _restore(data: Mapping[str, Any], part: Part) -> str:
     content = f"{amount(verified)}{share} entries verified, {size(data.get('bytes_verified'))}"
     sample = (data.get("scope") or {}).get("sample") or {}
     part_of = f", part {sample.get('part')} of {sample.get('of')}" if sample else ""
-    return f"{content} in {duration(part.duration_ms)}{part_of}"
+    opened = ", opened with the escrowed key" if (data.get("sealed") or {}).get("opened") else ""
+    return f"{content} in {duration(part.duration_ms)}{part_of}{opened}"
 
 
 def _vault(data: Mapping[str, Any], part: Part) -> str:

@@ -35,7 +35,14 @@ _VERDICTS = {
 def text(document: dict[str, Any], record: str, record_sha256: str) -> str:
     """`document` (upkeep.restore/1) as text; `record` is the name of its JSON file, `record_sha256` that file's."""
     body = "\n".join(
-        [*_head(document), *_scope(document), *_measured(document), *_verdict(document), *_chain(document, record)]
+        [
+            *_head(document),
+            *_scope(document),
+            *_sealed(document),
+            *_measured(document),
+            *_verdict(document),
+            *_chain(document, record),
+        ]
     )
     body = f"{body}\n{_RECORD}{record_sha256}\n"
     return f"{body}{_OWN}{_sha256(body)}\n"
@@ -136,6 +143,22 @@ def _sample(sample: dict[str, Any]) -> str:
     how = {"evidence": ", the one that was proven least recently", "hand": ", as it was told"}
     of = f"part {sample.get('part')} of {sample.get('of')}"
     return f"{of} by the hash of each path{how.get(str(sample.get('chosen_by')), '')}"
+
+
+def _sealed(document: dict[str, Any]) -> list[str]:
+    """Which key opened it; a key that this drill did not hold may be lost for all that it shows."""
+    sealed = document.get("sealed")
+    if not isinstance(sealed, dict):
+        return []
+    opened_with = sealed.get("opened_with")
+    others = [key for key in sealed.get("recipients") or [] if key != opened_with]
+    return [
+        "",
+        "ENCRYPTION",
+        _row("Encrypted with", sealed.get("program")),
+        _row("Opened with", f"the escrowed key of {opened_with}"),
+        *(f"  not shown to open it: {printable(key)}" for key in others[:_SHOWN]),
+    ]
 
 
 def _left_out(document: dict[str, Any]) -> list[str]:
