@@ -98,6 +98,14 @@ def test_gpg_keys_open_it(gpg, tmp_path):
     assert unopened(sealed, private, "gpg")[0] == "damaged"
 
 
+def test_the_keyring_of_a_killed_run_is_removed(gpg, tmp_path, monkeypatch):
+    monkeypatch.setattr(sealing, "_in_memory", lambda: str(tmp_path))
+    for pid in (os.getpid(), 2**22 + 1):
+        (tmp_path / f"upkeep-gpg-{pid}-left").mkdir()
+    assert sealing.identity_fingerprint(gpg[0]) == gpg[1]
+    assert [path.name for path in tmp_path.glob("upkeep-gpg-*")] == [f"upkeep-gpg-{os.getpid()}-left"]
+
+
 def test_a_wrong_key(age, gpg, tmp_path):
     run("age-keygen", "-o", tmp_path / "other")
     why, told = unopened(age_sealed(tmp_path, age[1]), tmp_path / "other")
