@@ -21,6 +21,7 @@ def lines(observation: Observation, host_width: int = _NAME) -> list[str]:
     told: list[str] = []
     for part in observation.outcomes():
         told.append(_line(observation, part, host_width))
+        told += _rebuilt(part.data) if observation.phase == "disaster_drill" and isinstance(part.data, dict) else []
         told += _details(part.data) if observation.phase == "restore" and isinstance(part.data, dict) else []
         told += _next(observation.host, part) if observation.phase == "restore_test" and part.name else []
     return told
@@ -47,6 +48,19 @@ def _details(data: Mapping[str, Any]) -> list[str]:
         told += [f"      {kind.ljust(9)} {_shortened(_path_and_why(item))}" for item in items[:_PATHS]]
         more = (data.get("counts") or {}).get(kind, 0) - min(len(items), _PATHS)
         told += [f"      {kind.ljust(9)} and {amount(more)} more"] if more > 0 else []
+    return told
+
+
+def _rebuilt(data: Mapping[str, Any]) -> list[str]:
+    """Each set of a disaster drill: what came back, or would; and why, where it did not."""
+    told = []
+    for one in data.get("sets") or []:
+        where = one.get("dest") or "its own place"
+        done = f"{amount(one.get('entries'))} entries in {where}, {duration(one.get('duration_ms'))}"
+        would = f"{size(one.get('bytes_needed'))} into {where}"
+        words = one.get("reason") or (would if data.get("predicted") else done)
+        verdict = "set" if one.get("status") == "ok" else "NOT BACK"
+        told.append(f"      {verdict.ljust(9)} {one.get('backup')} of {one.get('created')}: {_shortened(words)}")
     return told
 
 
