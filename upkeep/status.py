@@ -25,6 +25,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils import interrupted, runs  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, listing, plural  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.report import off_host  # noqa: E402
 
 _SCHEMA = "upkeep.report/1"
 _COLOURS = {"ok": "green", "failed": "red", "unknown": "yellow", "incomplete": "red", "skipped": "dim"}
@@ -102,6 +103,7 @@ def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     unproven = [entry for entry in backups if not entry["proven"]]
     oldest = max(unproven, key=lambda entry: entry["age_s"] or float("inf"), default=None)
     because = report.get("unknown_because", {})
+    in_vault = off_host.words(backups)
     return [
         (
             "oldest unproven",
@@ -111,10 +113,22 @@ def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
             if backups
             else "there is no backup yet",
         ),
+        *_encrypted(backups),
+        *([("vault", in_vault)] if in_vault else []),
         ("criticals", _criticals(report)),
         ("overdue", _counted(report["sla"]["breached"], because.get("sla.breached"))),
         ("next due", next_due(report) or f"none{_why(because.get('sla.due_soon'))}"),
     ]
+
+
+def _encrypted(backups: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Whether the escrowed key was shown to open what is encrypted; nothing where nothing is."""
+    sealed = [entry for entry in backups if entry.get("sealed")]
+    never = [f"{entry['backup']} on {entry['host']}" for entry in sealed if not entry["sealed"]["opened_at"]]
+    if never:
+        return [("encrypted", f"never opened with the escrowed key: {listing(never, 3)}")]
+    told = f"{plural(len(sealed), 'backup')}, each opened with the escrowed key"
+    return [("encrypted", told)] if sealed else []
 
 
 def next_due(report: Mapping[str, Any]) -> str | None:

@@ -10,11 +10,14 @@ from ansible.errors import AnsibleError
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.plugin_utils import gates, observations, runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction
-from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import PHASE_TAGS
+from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import OFF_HOST_TAGS, PHASE_TAGS
 from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 from ansible_collections.proven.upkeep.plugins.plugin_utils.tags import selected_phases
+from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import wanted
 
-_KNOWN = ", ".join([*PHASE_TAGS.values(), "report"])
+_KNOWN = ", ".join(
+    dict.fromkeys([*PHASE_TAGS.values(), *(tag for tags in OFF_HOST_TAGS.values() for tag in tags), "report"])
+)
 
 
 class ActionModule(UpkeepAction):
@@ -30,16 +33,18 @@ class ActionModule(UpkeepAction):
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Refuse what is wrong, then write run.json."""
         gates.parse(arguments["gates"])
-        wanted = [observations.validated_phase(phase) for phase in arguments["phases"]]
-        run_tags = self._tags("ansible_run_tags", ["all"])
-        phases = selected_phases(wanted, run_tags, self._tags("ansible_skip_tags", []))
-        if not phases and not {"all", "report"} & set(run_tags):
-            raise UpkeepError("no_phase", f"the tags {', '.join(run_tags)} select no phase; there are {_KNOWN}.")
         targeted = arguments["hosts"]
         if targeted is None:
             targeted = self._tags("ansible_play_hosts_all", [])
         # An inventory of groups gives its hosts in another order each time: two reports could not be compared.
         targeted = sorted(targeted)
+        phases = [observations.validated_phase(phase) for phase in arguments["phases"]]
+        if "backup" in phases:
+            phases += [phase for phase in self._off_host(targeted) if phase not in phases]
+        run_tags = self._tags("ansible_run_tags", ["all"])
+        phases = selected_phases(phases, run_tags, self._tags("ansible_skip_tags", []))
+        if not phases and not {"all", "report"} & set(run_tags):
+            raise UpkeepError("no_phase", f"the tags {', '.join(run_tags)} select no phase; there are {_KNOWN}.")
         if not targeted:
             raise UpkeepError("no_hosts", "no host is targeted: check target, --limit and the inventory.")
         home, run_id = self.home(), self.run_id()
@@ -50,21 +55,22 @@ class ActionModule(UpkeepAction):
         folder = str(runs.folder(home, run_id))
         return {"run_id": run_id, "upkeep_home": str(home), "folder": folder, "phases": phases, "targeted": targeted}
 
+    def _off_host(self, hosts: list[str]) -> list[str]:
+        """Where backups go from there, as the variables of these hosts want it."""
+        names = ("backup_sets", "backup_vault", "backup_engine", "backup_copies")
+        return wanted.phases({name: self._of_host(host, name) for name in names} for host in hosts)
+
     def _assets(self, hosts: list[str]) -> dict[str, str]:
         """The hosts that have an asset's name of their own: what is never recorded of them is of that asset too."""
-        assets = {}
-        for host in hosts:
-            try:
-                asset = plain((self.vars.get("hostvars") or {})[host].get("upkeep_asset_id"))
-            except (
-                AnsibleError,
-                KeyError,
-                AttributeError,
-            ):  # a variable that cannot be had here fails where it is used
-                continue
-            if asset:
-                assets[host] = str(asset)
-        return assets
+        assets = {host: self._of_host(host, "upkeep_asset_id") for host in hosts}
+        return {host: str(asset) for host, asset in assets.items() if asset}
+
+    def _of_host(self, host: str, name: str) -> Any:
+        """A variable of a host, or None. One that cannot be had here fails where it is used."""
+        try:
+            return plain((self.vars.get("hostvars") or {})[host].get(name))
+        except (AnsibleError, KeyError, AttributeError):
+            return None
 
     def _tags(self, name: str, default: list[str]) -> list[str]:
         value = plain(self.vars.get(name))

@@ -117,6 +117,21 @@ options:
       - M(proven.upkeep.backup_prune) removes what is no longer wanted.
     type: bool
     default: false
+  snapshot:
+    description:
+      - Read from a snapshot of the file systems that hold O(paths), so that all files are of one moment. Names in the
+        archive stay as they are.
+      - V(auto) takes what each file system offers, and fails where that is nothing.
+      - File systems and subvolumes below a path get a snapshot each, one after the other; those that have none are read
+        live, and named in the warnings.
+      - Snapshots are removed whatever happens; those of a killed run are removed by the next one of this O(name). Needs
+        root. Check mode takes none.
+    type: str
+    choices: [none, auto, btrfs, lvm, zfs]
+    default: none
+  snapshot_size:
+    description: The room for what changes meanwhile, for an LVM snapshot of a thick volume, such as V(2G).
+    type: str
   dumps:
     description:
       - Databases to dump before the files are read. They are in the archive below V(.upkeep-dumps/), with a list of
@@ -201,6 +216,7 @@ data:
     - The backup as C(docs/schemas/backup.json) describes it, without C(project) and C(host).
     - In check mode C(predicted) is true, and what only a written archive has is null.
     - C(history) says what the history holds, where there is one. It lists the newest 100.
+    - C(snapshot) says of which file systems snapshots were read, where there were any.
     - C(dumps) lists the dumps in the archive, where there are any, with their tables and rows.
   returned: success
   type: dict
@@ -244,8 +260,8 @@ error_code:
     - What kind of failure it was, for programs.
     - One of C(bad_parameter), C(path_missing), C(nothing_to_back_up), C(unreadable), C(changed_during_backup),
       C(no_space), C(dest_unwritable), C(dest_locked), C(dest_not_a_file), C(dest_of_another_set),
-      C(history_unwritable), C(history_unreadable), C(compression_unavailable), C(io_error), C(secret_missing),
-      C(dump_failed), C(dumps_locked).
+      C(history_unwritable), C(history_unreadable), C(compression_unavailable), C(snapshot_unavailable),
+      C(snapshot_failed), C(snapshot_overflowed), C(io_error), C(secret_missing), C(dump_failed), C(dumps_locked).
   returned: failure
   type: str
   sample: no_space
@@ -276,6 +292,8 @@ def main() -> None:
             "force": {"type": "bool", "default": False},
             "require_free": {"type": "int", "default": 0},
             "history": {"type": "bool", "default": False},
+            "snapshot": {"type": "str", "choices": ["none", "auto", "btrfs", "lvm", "zfs"], "default": "none"},
+            "snapshot_size": {"type": "str"},
             "dumps": {"type": "list", "elements": "dict", "default": []},
             "secrets": {"type": "dict", "no_log": True, "default": {}},
             "requires_root": {"type": "bool", "default": False},

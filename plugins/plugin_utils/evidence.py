@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The Upkeep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a backup or a drill leaves under `backups/`: the last success, the last restore, and the proof of it."""
+"""What a backup, its way off the host, or a drill leaves under `backups/`: the last success of each, and proofs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
 
 from . import names, next_scope, parts, proofs, targets
-from .observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part
+from .observation import CONTROLLER_HOST, OFF_HOST_TAGS, WORKFLOWS, Observation, Part
 from .outcome import is_of_hash
 from .runs import Run
 
@@ -25,11 +25,19 @@ def place(home: Path, host: str, name: str) -> Path:
     return home / "backups" / "hosts" / names.encode(host) / names.encode(name)
 
 
-def publish(home: Path, observation: Observation, run: Run) -> list[Path]:
-    """Write the evidence of a `backup` or `restore_test` observation; returns the files. Other phases leave none.
+def copy_place(home: Path, host: str, name: str, copy: str) -> Path:
+    """The evidence of one copy of a set, the controller's own included."""
+    return (
+        home / "backups" / "hosts" / names.encode(host) / names.encode(name) / "copies" / f"{names.encode(copy)}.json"
+    )
 
-    `last_success.json` advances on complete backups only. Every drill that measured something leaves a proof of what it
-    found, a failed one too; only one that never ran leaves none.
+
+def publish(home: Path, observation: Observation, run: Run) -> list[Path]:
+    """Write the evidence of an observation of a backup, the vault, a copy or a drill; returns the files.
+
+    Other phases leave none. `last_success.json` advances on complete backups only, `vault.json` and
+    `copies/<copy>.json` on success. Every drill that measured something leaves a proof of what it found, a failed one
+    too; only one that never ran leaves none.
     """
     return [path for part in observation.outcomes() for path in publish_part(home, observation, part, run)]
 
@@ -46,6 +54,8 @@ def publish_part(
     # A complete backup after which retention failed is incomplete work, and a success of its own all the same.
     if observation.phase == "backup" and part.status in ("ok", "incomplete") and part.data.get("complete"):
         return [_publish_backup(home, observation, part)]
+    if observation.phase in OFF_HOST_TAGS and part.status == "ok" and part.data.get("archive_sha256"):
+        return [_publish_off_host(home, observation, part)]
     if observation.phase == "restore_test" and "files_verified" in part.data:
         return _publish_restore(home, observation, part, run, sign)
     return []
@@ -70,6 +80,17 @@ def last_success(folder: Path) -> dict[str, Any] | None:
 def last_restore(folder: Path) -> dict[str, Any] | None:
     """The set's `last_restore.json` in `folder`, or None."""
     return _load(folder / "last_restore.json")
+
+
+def last_vaulted(folder: Path) -> dict[str, Any] | None:
+    """The set's `vault.json` in `folder`, or None."""
+    return _load(folder / "vault.json")
+
+
+def last_copies(home: Path, host: str, name: str) -> list[dict[str, Any]]:
+    """The evidence of each copy of a set, by the copies' names."""
+    found = [_load(path) for path in copy_place(home, host, name, "").parent.glob("*.json")]
+    return sorted((one for one in found if one and one.get("copy")), key=lambda one: str(one["copy"]))
 
 
 def last_verified(home: Path, host: str, name: str) -> list[str]:
@@ -109,6 +130,13 @@ def _publish_backup(home: Path, observation: Observation, part: Part) -> Path:
     document["created_clock_skew_s"] = before.get("created_clock_skew_s") if same else observation.clock_skew_s
     path = folder / "last_success.json"
     atomic.write_json(str(path), document)
+    return path
+
+
+def _publish_off_host(home: Path, observation: Observation, part: Part) -> Path:
+    host, name, copy = observation.host, _name(part), part.data.get("copy")
+    path = copy_place(home, host, name, str(copy)) if copy else place(home, host, name) / "vault.json"
+    atomic.write_json(str(path), {**_owned(observation, part), "run_id": observation.run_id})
     return path
 
 

@@ -32,7 +32,7 @@ _INTRODUCTION = re.compile(
 )
 _RAISED = re.compile(r"\w+(Error|Exception)\b")
 # Phases whose module always returns a document: success without one proves nothing.
-_NEEDS_DATA = {"backup", "restore_test", "restore", "patch_level", "audit"}
+_NEEDS_DATA = {"backup", "vault", "copy", "restore_test", "restore", "disaster_drill", "patch_level", "audit"}
 _NOT_FACTS = {
     "msg", "error_code", "failed", "changed", "invocation", "exception", "warnings", "deprecations", "ansible_facts",
     "stdout", "stderr", "stdout_lines", "stderr_lines", "module_stdout", "module_stderr", "diff", "data",
@@ -63,7 +63,7 @@ def part_of(phase: str, result: Any, name: str | None = None) -> Part:
         data = {key: value for key, value in result.items() if key not in _NOT_FACTS and not _is_ansibles(key)} or None
     data = _with_targets(phase, data, result.get("item"))
     return Part(
-        name=_set_name(result, data) or name,
+        name=_part_name(phase, result, data) or name,
         status=status,
         reason=reason,
         duration_ms=_duration_ms(result, data),
@@ -193,6 +193,13 @@ def _without_prefix(message: str) -> str:
 
 def _is_ansibles(key: str) -> bool:
     return key.startswith(("_ansible", "ansible_")) or key in {"item", "attempts", "results", "rc", "start", "end"}
+
+
+def _part_name(phase: str, result: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:
+    """The set, or `etc on offsite`, as the items of copies are called: each copy of a set is a part of its own."""
+    if phase == "copy" and data and data.get("backup") and data.get("copy"):
+        return f"{data['backup']} on {data['copy']}"
+    return _set_name(result, data)
 
 
 def _set_name(result: Mapping[str, Any], data: Mapping[str, Any] | None) -> str | None:

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .observation import PHASE_TAGS
+from .observation import OFF_HOST_TAGS, PHASE_TAGS
 
 
 def selected_phases(phases: Sequence[str], run_tags: Collection[str], skip_tags: Collection[str]) -> list[str]:
-    """`phases` whose tag Ansible would run. A phase's play has one tag; that of a phase unknown here is its name."""
-    return [phase for phase in phases if _is_run(PHASE_TAGS.get(phase, phase), run_tags, skip_tags)]
+    """`phases` whose play Ansible would run, by its tags; that of a phase unknown here is tagged by its name."""
+    return [phase for phase in phases if _is_run(_tags_of(phase), run_tags, skip_tags)]
 
 
-def _is_run(tag: str, run_tags: Collection[str], skip_tags: Collection[str]) -> bool:
-    if not {"all", "tagged", tag} & set(run_tags):
-        return False
-    return not {"all", "tagged", tag} & set(skip_tags)
+def _tags_of(phase: str) -> set[str]:
+    return set(OFF_HOST_TAGS.get(phase) or [PHASE_TAGS.get(phase, phase)])
+
+
+def _is_run(tags: set[str], run_tags: Collection[str], skip_tags: Collection[str]) -> bool:
+    selecting = {"all", "tagged", *tags}
+    return bool(selecting & set(run_tags)) and not selecting & set(skip_tags)

@@ -45,6 +45,8 @@ class Request(NamedTuple):
     force: bool = False
     require_free: int = 0
     history: bool = False
+    snapshot: str = "none"
+    snapshot_size: Optional[str] = None
     dumps: Sequence[Dict[str, Any]] = ()
     secrets: Optional[Dict[str, Any]] = None
 
@@ -54,8 +56,9 @@ def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, 
 
     With `check`, nothing is touched and `data` has `predicted: true`. Raises UpkeepError: bad_parameter, path_missing,
     nothing_to_back_up, unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
-    dest_of_another_set, history_unwritable, history_unreadable, compression_unavailable, io_error, secret_missing,
-    dump_failed, dumps_locked. After any of them the last archive and its manifest are as they were.
+    dest_of_another_set, history_unwritable, history_unreadable, compression_unavailable, snapshot_unavailable,
+    snapshot_failed, snapshot_overflowed, io_error, secret_missing, dump_failed, dumps_locked. After any of them the
+    last archive and its manifest are as they were.
     """
     this = _Run(request, diff)
     try:
@@ -94,7 +97,28 @@ class _Run:
         if not check:
             self.warnings += self._settle()
         self._warn_of_links()
-        self.walker = self._walker()
+        if check or self.request.snapshot == "none":  # check mode touches nothing: it looks at the live tree
+            self.walker = self._walker()
+            return self._backed_up(check)
+        with self._snapshots() as taken:
+            self.roots, self.warnings = taken.roots, self.warnings + taken.warnings
+            self.walker = self._walker(taken)
+            told = len(taken.warnings)
+            result = self._backed_up(check)
+        result["data"].update(snapshot=taken.document)
+        result["data"]["warnings"] += taken.warnings[told:]
+        return result
+
+    def _snapshots(self) -> Any:
+        from ..snapshots import take  # pylint: disable=import-outside-toplevel  # few backups want one
+
+        request = self.request
+        wanted = take.Wanted(
+            request.snapshot, request.name, self.dest.archive, request.snapshot_size, request.one_file_system
+        )
+        return take.taken(self.roots, wanted, walk.exclusion(request.exclude))
+
+    def _backed_up(self, check: bool) -> Dict[str, Any]:
         self.walker.refuse_roots()
         if not self.request.force:
             previous.refuse_another(self.dest, self.request.name)
@@ -306,17 +330,20 @@ class _Run:
     def _tool(self) -> Dict[str, str]:
         return {"collection": VERSION, "python": sys.version.split()[0], "compressor": self.codec.library()}
 
-    def _walker(self) -> walk.Walker:
-        avoid_folders, avoid_names = frozenset(), {}
+    def _walker(self, taken: Any = None) -> walk.Walker:
+        avoid_folders, avoid_names = taken.avoid if taken else frozenset(), {}
         place = _place(state.state_dir())
         if place:
-            avoid_folders = frozenset((place,))
+            avoid_folders = avoid_folders.union((place,))
         place = _place(self.dest.folder)
         if place:
             avoid_names[place] = self.dest.names()
         exclude = walk.exclusion(self.request.exclude)
         exclude = with_dumps.reserved(exclude) if self.dumps else exclude
-        return walk.Walker(self.roots, exclude, self.request.one_file_system, avoid_folders, avoid_names)
+        from_snapshots = {"devices": taken.devices, "grafts": taken.grafts} if taken else {}
+        return walk.Walker(
+            self.roots, exclude, self.request.one_file_system, avoid_folders, avoid_names, **from_snapshots
+        )
 
     def _all_warnings(self) -> List[str]:
         found = list(self.warnings)

@@ -24,6 +24,7 @@ from .content import sha256_of
 from .walk import describe_error
 
 HISTORY = ".history"  # the folder of an archive's predecessors, in place of its suffix
+SEALED = ".sealed"  # the folder with an archive's encrypted form, after its suffix
 _TEMPORARY = ".upkeep-tmp-"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP)
@@ -73,6 +74,7 @@ class Destination(NamedTuple):
         finals = (self.archive, self.manifest, self.incomplete.archive, self.incomplete.manifest)
         ours = {os.fsencode(os.path.basename(path)) for path in finals}
         ours.add(os.fsencode(os.path.basename(split_suffix(self.archive)[0] + HISTORY)))
+        ours.add(os.fsencode(os.path.basename(self.archive) + SEALED))
         prefix = os.fsencode(_TEMPORARY + os.path.basename(self.archive))
         return lambda name: name in ours or name.startswith(prefix)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
@@ -22,17 +21,10 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from . import codecs, manifest
 from ._closing import closing_of
 from .destination import FULL, HISTORY, Destination, belongs, pending_manifest
+from .moments import LATEST, moment
 from .walk import describe_error
 
 NEWEST = 100  # that a backup's document lists
-LATEST = "latest"
-_MOMENTS = {  # how a time may be given -> the seconds up to its end
-    "%Y-%m-%dT%H:%M:%SZ": 0,
-    "%Y-%m-%d %H:%M:%S+00:00": 0,  # what YAML makes of the one above without quotes
-    "%Y%m%dT%H%M%SZ": 0,
-    "%Y-%m-%dT%H:%MZ": 59,
-    "%Y-%m-%d": 86399,
-}
 
 
 def folder_of(archive: str) -> str:
@@ -179,20 +171,6 @@ def _times(there: List[Dict[str, Any]]) -> str:
     told = [one["created"] for one in there]
     told = told if len(told) <= 21 else [*told[:20], "…", told[-1]]
     return ", ".join(told) or "none at all"
-
-
-def moment(at: str) -> str:
-    """`at` as times are written (they sort as text). UpkeepError `bad_parameter`."""
-    for form, seconds in _MOMENTS.items():
-        with contextlib.suppress(ValueError):
-            when = datetime.strptime(at, form).replace(tzinfo=timezone.utc)
-            return times.iso(when + timedelta(seconds=seconds))
-    raise UpkeepError(
-        "bad_parameter",
-        f"at: {at!r} is no time; give a UTC time such as 2026-11-23T08:34:03Z, a day such as 2026-11-23 (its end "
-        "counts) or latest.",
-        option="at",
-    )
 
 
 def _unwritable(folder: str, why: str) -> UpkeepError:

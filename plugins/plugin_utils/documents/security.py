@@ -13,6 +13,7 @@ from typing import Any
 from .. import clock
 from ..findings import SEVERITIES
 from ..gates import SIGNS
+from ..report import off_host
 from ..report.backups import chain_words, proven_words
 from . import vulnerabilities
 from .failures import told_once
@@ -283,8 +284,21 @@ def _backups(report: Mapping[str, Any]) -> list[str]:
         "",
         *table(("Host", "Set", "Last success", "Proof", "Older archives"), rows),
         *_capped(entries),
+        *_off_host(entries),
         *_proof_chain(report["proof_chain"]),
     ]
+
+
+def _off_host(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where each set's archives are besides their host; nothing where none leaves it."""
+    rows = [
+        (entry["host"], entry["backup"], off_host.vault_words(entry), off_host.copies_words(entry))
+        for entry in entries
+        if entry["vault"] or entry["copies"]
+    ]
+    if not rows:
+        return []
+    return ["", *table(("Host", "Set", "In the vault", "Copies"), rows[:_CAP]), *_capped(rows)]
 
 
 def _older(history: Mapping[str, Any]) -> str:

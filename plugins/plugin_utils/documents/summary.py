@@ -11,6 +11,7 @@ from .. import clock
 from ..gates import SIGNS
 from ..observation import CONTACT
 from ..outcome import is_of_hash
+from ..report import off_host
 from ..report.backups import chain_words, proven_words
 from . import vulnerabilities
 from .failures import told_once
@@ -42,6 +43,7 @@ def summary(report: Mapping[str, Any], files: Sequence[str] = ()) -> list[str]:
                 ("hosts", hosts),
                 *_clocks(report),
                 *_backups(report),
+                *_vault(report),
                 *_proofs(report),
                 *_patches(report),
                 *_vulnerabilities(report),
@@ -72,6 +74,12 @@ def _backups(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "", f"{printable(entry['host'])} {printable(entry['backup'])}: {printable(proven_words(entry))}"
     if len(doubtful) > _SHOWN:
         yield "", f"and {amount(len(doubtful) - _SHOWN)} more"
+
+
+def _vault(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    told = off_host.words([entry for entry in report["backups"] if entry["in_scope"]])
+    if told:
+        yield "vault", told
 
 
 def _proofs(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from .. import evidence, targets
 from ..documents.text import amount, duration, plural
 from ..observation import CONTROLLER_HOST, WORKFLOWS, Observation, Part, combined
 from ..outcome import entries, is_of_hash
+from . import off_host
 from .coverage import WHOLE, Coverage, Proven
 from .gather import Gathered
+from .sealed import problems as sealed_problems
+from .sealed import sealed_state
 
 _PHASES = ("backup", "restore_test")
 _SUCCESS = (
@@ -35,16 +38,20 @@ _PROOF = (
     "status", "archive", "archive_sha256", "started", "finished", "duration_ms", "entries_expected",
     "entries_verified", "files_expected", "files_verified",
     "rto_target_ms", "rpo_target_ms", "rpo_ms", "rto_met", "rpo_met", "run_id", "scope", "level_reached", "restored_on",
-    "next_scope",
+    "next_scope", "sealed",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Tried:
-    """What became of a set, by phase: in this run, and when it was last tried where this run did not look."""
+    """What became of a set, by phase: in this run, and when it was last tried where this run did not look.
+
+    `off_host` is the way to the vault ("vault") and to each copy ("copy <name>") in this run.
+    """
 
     own: Mapping[str, Part]
     carried: Mapping[str, Part]
+    off_host: Mapping[str, Part] = field(default_factory=dict)
 
 
 def backup_entries(home: Path, gathered: Gathered, now: datetime) -> list[dict[str, Any]]:
@@ -53,10 +60,18 @@ def backup_entries(home: Path, gathered: Gathered, now: datetime) -> list[dict[s
     A set that was tried and never succeeded has no evidence, and is here all the same.
     """
     own, carried = _outcomes(gathered.own), _outcomes(_carried(gathered))
-    every = dict.fromkeys([*evidence.sets(home), *own, *carried])
+    off = off_host.outcomes(gathered.own)
+    every = dict.fromkeys([*evidence.sets(home), *own, *carried, *off])
     coverage = Coverage(home)
     entries = [
-        _entry(home, key, _Tried(own.get(key, {}), carried.get(key, {})), gathered.run.targeted, coverage, now)
+        _entry(
+            home,
+            key,
+            _Tried(own.get(key, {}), carried.get(key, {}), off.get(key, {})),
+            gathered.run.targeted,
+            coverage,
+            now,
+        )
         for key in every
     ]
     return sorted(entries, key=lambda entry: (not entry["is_workflows"], entry["host"], entry["backup"]))
@@ -92,6 +107,8 @@ def _entry(
     known = coverage.proven(host, name, proof) if proof and _is_proof_of(proof, success) else None
     covered = known.pct if known else None
     is_workflows = key == (CONTROLLER_HOST, WORKFLOWS)
+    sealed = sealed_state(home, host, name, proof)
+    vault, copies = off_host.vault(home, folder, tried.off_host), off_host.copies(home, key, tried.off_host)
     return {
         "host": host,
         "backup": name,
@@ -101,11 +118,20 @@ def _entry(
         "proven_pct": covered,
         "proven_since": known.since if known else None,
         "sampled": coverage.of_the_set(host, name, proof) if proof else None,
-        "problems": [*_problems(success, proof, tried), *_partly(known, proof or {}), *_missed_targets(proof)],
+        "problems": [
+            *_problems(success, proof, tried),
+            *_partly(known, proof or {}),
+            *_missed_targets(proof),
+            *sealed_problems(sealed),
+            *off_host.problems(success, vault, copies),
+        ],
         "this_run": {phase: tried.own[phase].status if phase in tried.own else None for phase in _PHASES},
         "last_success": _told(success) if success else None,
         "age_s": _age(success, now),
         "last_restore": {key: proof.get(key) for key in _PROOF} if proof else None,
+        "sealed": sealed,
+        "vault": vault,
+        "copies": copies,
         "evidence": str(folder.relative_to(home)),
     }
 
