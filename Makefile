@@ -47,12 +47,13 @@ restore-test: venv ## restore that backup into backups/restore_test and compare 
 restore: export HOST := $(HOST)
 restore: export SET := $(SET)
 restore: export PATHS := $(PATHS)
+restore: export DUMPS := $(DUMPS)
 restore: export AT := $(AT)
 restore: export DEST := $(DEST)
 restore: export OVERWRITE := $(OVERWRITE)
-restore: venv ## a real restore: HOST=web1 lists; SET=etc [AT=2026-11-23] [PATHS=/a,/b] [DEST=/x] [OVERWRITE=always] is a dry run; YES=1 does it
+restore: venv ## a real restore: HOST=web1 lists; SET=etc [AT=2026-11-23] [PATHS=/a,/b] [DUMPS=all] [DEST=/x] [OVERWRITE=always] is a dry run; YES=1 does it
 	@$(UPKEEP) restore --inventory "$$INVENTORY" --host "$$HOST" --set "$$SET" --at "$$AT" --paths "$$PATHS" --dest "$$DEST" \
-	  --overwrite "$$OVERWRITE" $(if $(filter 1 yes true,$(YES)),--yes) -- $(ARGS)
+	  --dumps "$$DUMPS" --overwrite "$$OVERWRITE" $(if $(filter 1 yes true,$(YES)),--yes) -- $(ARGS)
 
 disaster-drill: export HOST := $(HOST)
 disaster-drill: export ON := $(ON)

@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
         ("set", "the backup set"),
         ("at", "the newest archive made until then (2026-11-23T08:34:03Z, or a day); by default the last"),
         ("paths", "only these, separated by commas"),
+        ("dumps", "load these dumps, by name and separated by commas, or all; then files only with --paths"),
         ("dest", "the folder to restore into; by default to its place"),
         ("overwrite", "older, never or always"),
         ("inventory", "the inventory"),

@@ -13,7 +13,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import cache, codecs, history, previous, walk
+from . import cache, codecs, history, previous, walk, with_dumps
 from ._pool import usable_cpus
 from .destination import Destination, pending_manifest, write_error
 from .manifest import SCHEMA as MANIFEST_SCHEMA
@@ -47,6 +47,8 @@ class Request(NamedTuple):
     history: bool = False
     snapshot: str = "none"
     snapshot_size: Optional[str] = None
+    dumps: Sequence[Dict[str, Any]] = ()
+    secrets: Optional[Dict[str, Any]] = None
 
 
 def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, Any]:
@@ -55,8 +57,8 @@ def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, 
     With `check`, nothing is touched and `data` has `predicted: true`. Raises UpkeepError: bad_parameter, path_missing,
     nothing_to_back_up, unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
     dest_of_another_set, history_unwritable, history_unreadable, compression_unavailable, snapshot_unavailable,
-    snapshot_failed, snapshot_overflowed, io_error. After any of them the last archive and its manifest are as they
-    were.
+    snapshot_failed, snapshot_overflowed, io_error, secret_missing, dump_failed, dumps_locked. After any of them the
+    last archive and its manifest are as they were.
     """
     this = _Run(request, diff)
     try:
@@ -79,11 +81,14 @@ class _Run:
             span = f"{self.codec.levels[0]} to {self.codec.levels[-1]}"
             raise UpkeepError("bad_parameter", f"level: {self.codec.name} takes {span}, not {self.level}.")
         self.roots = walk.find_roots(request.paths, request.root)
+        self.dumps = with_dumps.check(request.dumps, request.secrets or {}, self.roots)
         self.parameters = {
             "backup": request.name, "root": request.root, "paths": sorted(request.paths),
             "exclude": list(request.exclude), "compression": self.codec.name, "level": self.level,
             "one_file_system": request.one_file_system, "xattrs": request.xattrs, "sparse": request.sparse,
         }  # fmt: skip
+        if request.dumps:
+            self.parameters["dumps"] = [dump["name"] for dump in request.dumps]
 
     def go(self, check: bool) -> Dict[str, Any]:
         self.dest.check(make=not check)
@@ -118,8 +123,9 @@ class _Run:
         if not self.request.force:
             previous.refuse_another(self.dest, self.request.name)
         known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
-        self.reason = "force is set" if self.request.force else self.reason
-        result = self._unchanged(known, check) if known and not self.request.force else None
+        if self.request.force or self.dumps:
+            known, self.reason = None, "force is set" if self.request.force else with_dumps.REASON
+        result = self._unchanged(known, check) if known else None
         if result is None:
             if self.request.require_free:
                 self.dest.require_free(self.request.require_free)
@@ -192,7 +198,7 @@ class _Run:
         """What check mode can say without reading the tree's contents."""
         return self._document(
             sha256=None, bytes=None, files=None, entries=None, input_bytes=None, created=None, confirmed_at=None,
-            complete=None, predicted=True, reason=self.reason,
+            complete=None, predicted=True, reason=self.reason, **self._dumped(),
         )  # fmt: skip
 
     # -- writing ----------------------------------------------------------------------------------------------------
@@ -202,10 +208,13 @@ class _Run:
             self.codec, self.level, self.request.threads or usable_cpus(), self.request.xattrs, self.request.sparse,
             self.request.on_changed,
         )  # fmt: skip
-        with self.dest.locked() as stream, cache.recording(self.dest.spool) as recorder:
+        request = self.request
+        taken = with_dumps.taken(request.dumps, request.secrets or {}, request.name, self.dest.archive)
+        # Dumps first: what refers to a file, such as a path in a table, must not be newer than the files.
+        with self.dest.locked() as stream, taken as (self.dumps, dumps), cache.recording(self.dest.spool) as recorder:
             writer = ArchiveWriter(stream, self.dest.spool, settings, self._manifest_header())
             try:
-                for node in self.walker.nodes(recorder):
+                for node in with_dumps.merged(self.walker.nodes(recorder), dumps):
                     writer.add(node)
                 self._refuse_unreadable(writer)
                 document = self._publish(writer)
@@ -242,7 +251,7 @@ class _Run:
             bytes=facts["archive_bytes"], files=store.files, entries=store.entries, input_bytes=store.input_bytes,
             created=created, confirmed_at=created, complete=complete, changed_during_backup=_names(store.changed),
             unreadable=_names(unreadable), vanished=_names(vanished), sockets=_names(store.sockets),
-            excluded=self.walker.excluded, reason=self.reason,
+            excluded=self.walker.excluded, reason=self.reason, **self._dumped(),
         )  # fmt: skip
         kept = {key: value for key, value in document.items() if key not in ("archive", "manifest", "duration_ms")}
         writer.write_manifest(
@@ -306,6 +315,9 @@ class _Run:
         document.update(facts)
         return document
 
+    def _dumped(self) -> Dict[str, Any]:
+        return {"dumps": self.dumps} if self.dumps else {}
+
     def _manifest_header(self) -> Dict[str, Any]:
         """Deterministic: nothing of the host or the clock."""
         return {
@@ -327,6 +339,7 @@ class _Run:
         if place:
             avoid_names[place] = self.dest.names()
         exclude = walk.exclusion(self.request.exclude)
+        exclude = with_dumps.reserved(exclude) if self.dumps else exclude
         from_snapshots = {"devices": taken.devices, "grafts": taken.grafts} if taken else {}
         return walk.Walker(
             self.roots, exclude, self.request.one_file_system, avoid_folders, avoid_names, **from_snapshots
@@ -372,7 +385,7 @@ class _Run:
 def _check(request: Request) -> None:
     if not request.name:
         raise UpkeepError("bad_parameter", "name: it is empty; give the backup a name.", option="name")
-    if not request.paths:
+    if not request.paths and not request.dumps:
         raise UpkeepError("bad_parameter", "paths: nothing to back up was named.", option="paths")
     if request.threads is not None and not 1 <= request.threads <= 256:
         raise UpkeepError("bad_parameter", f"threads: {request.threads} is not between 1 and 256.", option="threads")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..documents.text import size
+from ..documents.text import plural, size
 from .rebuild import FAILED, OK
 
 SCHEMA = "upkeep.disaster_drill/1"
@@ -59,16 +59,14 @@ def composed(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> di
 
 
 def planned(document: Mapping[str, Any]) -> str:
-    """What a dry run says: what would be restored where, the room that it takes, and how to do it."""
-    told = [
-        f"{part['backup']} of {part['created']} ({size(part['bytes'])}, {size(part.get('bytes_needed'))} restored"
-        f"{', encrypted' if part['sealed'] else ''}) into {part['dest'] or 'its own place'}"
-        for part in document["sets"]
-    ]
-    free = min((part["bytes_free"] for part in document["sets"] if part.get("bytes_free") is not None), default=None)
-    room = f"; there are {size(free)} free" if free is not None else ""
-    host = document["drill_host"]
-    return f"dry run: would rebuild {'; '.join(told)}{room}. To do it: disaster_confirm={host} (YES=1)"
+    """What a dry run says: how much would be restored, the room that there is, and how to do it."""
+    sets, host = document["sets"], document["drill_host"]
+    needed = [part.get("bytes_needed") for part in sets]
+    total = size(sum(one or 0 for one in needed)) + (" at least" if None in needed else "")
+    free = min((part["bytes_free"] for part in sets if part.get("bytes_free") is not None), default=None)
+    room = f", {size(free)} free" if free is not None else ""
+    told = f"dry run: {plural(len(sets), 'set')} to rebuild, {total} restored{room}"
+    return f"{told}; to do it, name the drill host again: disaster_confirm={host} (make: YES=1)"
 
 
 def _not_proven(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> list[str]:

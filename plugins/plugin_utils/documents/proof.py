@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import clock, targets
 from ..outcome import entries, is_of_hash
-from .text import amount, duration, printable, size
+from .text import amount, called, databases, duration, printable, size
 
 _CHAIN_NOTE = """\
 This proof names the one before it, so a lost or altered proof shows when the chain is checked. The chain does not stop
@@ -126,6 +126,7 @@ def _scope(document: dict[str, Any]) -> list[str]:
         ),
         _row("Bytes", size(document.get("bytes_verified"))),
         *_checks(document.get("checks") or []),
+        *_dumps(document.get("dumps") or []),
         "",
         "WHAT WAS NOT",
         *_left_out(document),
@@ -181,6 +182,24 @@ def _checks(checks: list[Any]) -> list[str]:
         if isinstance(check, dict):
             verdict = "passed" if check.get("ok") else f"FAILED, rc {check.get('rc')}"
             rows.append(_row("Check", f"{check.get('name')}: {verdict}"))
+    return rows
+
+
+_LOADED = {"loaded": "loaded", "failed": "NOT LOADED", "not_checked": "not tested", "not_wanted": "not tested"}
+
+
+def _dumps(dumps: list[Any]) -> list[str]:
+    """Each database that was loaded into a scratch server, with what it held there."""
+    rows = []
+    for dump in dumps:
+        if isinstance(dump, dict):
+            told = _LOADED.get(str(dump.get("status")), "not tested")
+            counted = databases([dump])
+            if counted:
+                told += f", {counted}, {amount(dump.get('rows_expected'))} rows dumped"
+            if dump.get("why"):
+                told += f": {dump['why']}"
+            rows.append(_row("Dump", f"{called(dump)}: {told}"))
     return rows
 
 
