@@ -12,6 +12,8 @@ YES       ?=
 HOST      ?=
 SIGNERS   ?=
 KNOWN     ?=
+ON        ?=
+FROM      ?=
 EXPORT    ?=
 IMPORT    ?=
 
@@ -25,7 +27,7 @@ PLAY = ansible-playbook -i "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
 UPKEEP = .venv/bin/python -m upkeep
 
 .DEFAULT_GOAL := help
-.PHONY: help venv maintain backup-workflows restore restore-test proof-verify patch-level audit advisories report status doctor test lint docs clean lab lab-down lab-reset molecule bench
+.PHONY: help venv maintain backup-workflows restore restore-test proof-verify backup-key patch-level audit advisories report status doctor test lint docs clean lab lab-down lab-reset molecule bench disaster-drill
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,12 +47,23 @@ restore-test: venv ## restore that backup into backups/restore_test and compare 
 restore: export HOST := $(HOST)
 restore: export SET := $(SET)
 restore: export PATHS := $(PATHS)
+restore: export DUMPS := $(DUMPS)
 restore: export AT := $(AT)
 restore: export DEST := $(DEST)
 restore: export OVERWRITE := $(OVERWRITE)
-restore: venv ## a real restore: HOST=web1 lists; SET=etc [AT=2026-11-23] [PATHS=/a,/b] [DEST=/x] [OVERWRITE=always] is a dry run; YES=1 does it
+restore: venv ## a real restore: HOST=web1 lists; SET=etc [AT=2026-11-23] [PATHS=/a,/b] [DUMPS=all] [DEST=/x] [OVERWRITE=always] is a dry run; YES=1 does it
 	@$(UPKEEP) restore --inventory "$$INVENTORY" --host "$$HOST" --set "$$SET" --at "$$AT" --paths "$$PATHS" --dest "$$DEST" \
-	  --overwrite "$$OVERWRITE" $(if $(filter 1 yes true,$(YES)),--yes) -- $(ARGS)
+	  --dumps "$$DUMPS" --overwrite "$$OVERWRITE" $(if $(filter 1 yes true,$(YES)),--yes) -- $(ARGS)
+
+disaster-drill: export HOST := $(HOST)
+disaster-drill: export ON := $(ON)
+disaster-drill: export FROM := $(FROM)
+disaster-drill: export AT := $(AT)
+disaster-drill: export SET := $(SET)
+disaster-drill: venv ## rebuild a lost host elsewhere: HOST=web1 ON=drill1 [FROM=offsite] [AT=2026-11-23] [SET=a,b] is a dry run; YES=1 does it
+	@ansible-playbook -i "$$INVENTORY" playbooks/disaster_drill.yml -e "target=$$ON" -e "disaster_of=$$HOST" \
+	  $${FROM:+-e "disaster_from=$$FROM"} $${AT:+-e "disaster_at=$$AT"} $${SET:+-e "disaster_only=$$SET"} \
+	  $(if $(filter 1 yes true,$(YES)),-e "disaster_confirm=$$ON") $(ARGS)
 
 patch-level: venv ## collect the patch level alone; changes no package
 	@$(PLAY) playbooks/patch.yml
@@ -71,6 +84,9 @@ status: venv ## where things stand, from the last evidence
 
 proof-verify: venv ## check the chain of restore proofs; SIGNERS=file says whose signatures count
 	@$(UPKEEP) proof verify $(if $(SIGNERS),--allowed-signers "$(SIGNERS)") $(if $(KNOWN),--known "$(KNOWN)") $(ARGS)
+
+backup-key: venv ## make the key that opens encrypted backups (never overwritten), and say where its copy belongs
+	@$(UPKEEP) key new
 
 doctor: ## what this machine lacks for which command, and the line that installs it
 	@for python in .venv/bin/python python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \

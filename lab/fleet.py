@@ -35,11 +35,15 @@ class LabError(Exception):
 
 @dataclass(frozen=True)
 class Host:
-    """A lab host. `number` is the last part of its address; inventories/lab says what it is for."""
+    """A lab host. `number` is the last part of its address; inventories/lab says what it is for.
+
+    One that is not `managed` is not in the inventory: it stands for a server that somebody else keeps.
+    """
 
     name: str
     release: str
     number: int
+    managed: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -53,14 +57,16 @@ HOSTS = (
     Host("web1", "bookworm", 11),
     Host("web2", "trixie", 12),
     Host("db1", "bookworm", 13),
+    Host("vault1", "trixie", 14, managed=False),
 )
 
 PACKAGES = (
-    "ca-certificates", "cron", "curl", "dbus", "iproute2", "openssh-server", "procps", "python3", "sudo", "systemd",
-    "systemd-sysv",
+    "age", "ca-certificates", "cron", "curl", "dbus", "iproute2", "openssh-server", "postgresql", "procps", "python3",
+    "sudo", "systemd", "systemd-sysv",
 )  # fmt: skip
 # What a release's image has besides. Where python3-apt is missing, the patch level is read through apt's commands.
-MORE_PACKAGES = {"bookworm": ("python3-apt",), "trixie": ()}
+# Debian 12's restic is too old.
+MORE_PACKAGES = {"bookworm": ("python3-apt",), "trixie": ("rclone", "restic")}
 
 
 def chosen(names: list[str]) -> tuple[Host, ...]:

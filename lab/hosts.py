@@ -17,7 +17,8 @@ from lab.run import podman, run, succeeds
 # Its kernel is the controller's: a host may read what is set there, and must not change it, as its systemd would.
 INIT = """
 mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys
-test -e /etc/hosts || printf '127.0.0.1 localhost\\n127.0.1.1 %s\\n' "$(cat /proc/sys/kernel/hostname)" >/etc/hosts
+name=$(cat /proc/sys/kernel/hostname)
+grep -qsw "$name" /etc/hosts || printf '127.0.0.1 localhost\\n127.0.1.1 %s\\n' "$name" >>/etc/hosts
 exec /sbin/init
 """
 BOOT_SECONDS = 60

@@ -31,12 +31,15 @@ OWN_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HOST_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 # What the tests drive besides Python: program -> Debian package.
 SYSTEM = {
+    "age": "age",
     "bsdtar": "libarchive-tools",
     "createrepo_c": "createrepo-c",
     "dnf": "dnf",
     "dpkg-scanpackages": "dpkg-dev",
     "getfattr": "attr",
+    "gpg": "gnupg",
     "mariadbd": "mariadb-server",
+    "mkfs.btrfs": "btrfs-progs",
     "mmdebstrap": "mmdebstrap",
     "pacman": "pacman-package-manager",
     "pg_dumpall": "postgresql",

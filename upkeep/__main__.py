@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
         ("set", "the backup set"),
         ("at", "the newest archive made until then (2026-11-23T08:34:03Z, or a day); by default the last"),
         ("paths", "only these, separated by commas"),
+        ("dumps", "load these dumps, by name and separated by commas, or all; then files only with --paths"),
         ("dest", "the folder to restore into; by default to its place"),
         ("overwrite", "older, never or always"),
         ("inventory", "the inventory"),
@@ -38,6 +39,13 @@ def main(argv: list[str] | None = None) -> int:
     proof.add_argument("--require-signed", action="store_true", help="verify: none unsigned after the first signed one")
     proof.add_argument("--json", action="store_true", help="verify: a JSON document instead of text")
     proof.add_argument("--home", help="the folder that holds the evidence; by default this clone, else UPKEEP_HOME")
+    key = commands.add_parser("key", help="the private key that opens encrypted backups")
+    key.add_argument(
+        "action", choices=["new", "show", "check"], help="make it; print its public key; see that it is one"
+    )
+    key.add_argument("--file", help="the key's file; by default state/keys/backup.agekey in the home")
+    key.add_argument("--public", help="check: the public key that it must have")
+    key.add_argument("--home", help="the folder that holds the evidence; by default this clone, else UPKEEP_HOME")
     commands.add_parser("doctor", help="what this machine lacks for which command, and the line that installs it")
     options = parser.parse_args(argv)
     # Imported on demand: doctor must run on a machine that has nothing but a Python yet.
@@ -49,6 +57,10 @@ def main(argv: list[str] | None = None) -> int:
         from upkeep.restore import run as restore_set
 
         return restore_set(options)
+    if options.command == "key":
+        from upkeep.key import run as keys
+
+        return keys(options)
     if options.command == "proof":
         from upkeep.proof import run as proofs
 

@@ -91,6 +91,10 @@ NEEDS = (
         "python3-apt", "maintain", False, _apt_bindings,
         "the patch level is read through commands: the same answer, slower", "apt-get install python3-apt",
     ),
+    Need(
+        "age", "encryption", False, _program("age"),
+        "make backup-key makes no key, and drills open nothing that is encrypted with age", "apt-get install age",
+    ),
     Need("ssh", "fleets", False, _program("ssh"), "only this machine can be reached", "apt-get install openssh-client"),
     Need(
         "bsdtar", "test", False, _program("bsdtar"),
@@ -101,6 +105,20 @@ NEEDS = (
         "the tests on a private apt repository are skipped", "apt-get install dpkg-dev",
     ),
 )  # fmt: skip
+
+
+def _key_needs() -> tuple[Need, ...]:
+    """A private key that others may read: the run refuses it, and it may be known to them already."""
+    exposed = [
+        path
+        for path in sorted((ROOT / "state/keys").glob("*"))
+        if path.is_file() and path.suffix != ".pub" and path.stat().st_mode & 0o077
+    ]
+    without = "others may read it; if somebody did, make a new key, and encrypt to that from now on"
+    return tuple(
+        Need(f"mode 0600 of {path.name}", "encryption", True, _told(None), without, f"chmod 0600 {path}")
+        for path in exposed
+    )
 
 
 def _told(answer: str | None) -> Callable[[], str | None]:
@@ -126,7 +144,7 @@ def run() -> int:
     """Print the table; 1 if something required is missing."""
     missing_required = False
     fixes: list[str] = []
-    for need in (*NEEDS, *_lab_needs()):
+    for need in (*NEEDS, *_key_needs(), *_lab_needs()):
         found = need.found()
         state = "ok" if found else ("MISSING" if need.required else "missing")
         print(f"  {state:8} {need.name:28} {found or need.without + ' (' + need.commands + ')'}")

@@ -45,8 +45,8 @@ def run(options: Namespace) -> int:
         print(f"There is no backup {whose}on record in {home / 'backups'}: run `make maintain` first.", file=sys.stderr)
         return 1
     print("\n".join(table([("HOST", "SET", "CREATED", "AGE", "SIZE", "FILES", "PROVEN", "ARCHIVE"), *found])))
-    print("\nmake restore HOST=… SET=… [AT=<created, or a day>] [PATHS=/a,/b] [DEST=/somewhere] [OVERWRITE=always]")
-    print("shows what a restore would do; with YES=1 it does it.")
+    print("\nmake restore HOST=… SET=… [AT=<created, or a day>] [PATHS=/a,/b] [DUMPS=all] [DEST=/somewhere]")
+    print("[OVERWRITE=always] shows what a restore would do; with YES=1 it does it.")
     return 0
 
 
@@ -100,6 +100,7 @@ def command(options: Namespace) -> list[str]:
     wanted = {"target": options.host, "restore_set": options.set}
     wanted.update({"restore_at": options.at} if options.at else {})
     wanted.update({"restore_paths": [path.strip() for path in (options.paths or "").split(",") if path.strip()]})
+    wanted.update({"restore_dumps": options.dumps} if options.dumps else {})
     wanted.update({"restore_dest": options.dest} if options.dest else {})
     wanted.update({"restore_overwrite": options.overwrite} if options.overwrite else {})
     inventory = ["-i", options.inventory] if options.inventory else []
@@ -111,7 +112,7 @@ def for_real(options: Namespace) -> str:
     """The `make` line that does what a dry run showed."""
     given = {
         "INVENTORY": options.inventory, "HOST": options.host, "SET": options.set, "AT": options.at,
-        "PATHS": options.paths, "DEST": options.dest, "OVERWRITE": options.overwrite,
+        "PATHS": options.paths, "DUMPS": options.dumps, "DEST": options.dest, "OVERWRITE": options.overwrite,
     }  # fmt: skip
     return " ".join(["make restore", *(f"{name}={shlex.quote(text)}" for name, text in given.items() if text), "YES=1"])
 

@@ -113,11 +113,22 @@ def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
             if backups
             else "there is no backup yet",
         ),
+        *_encrypted(backups),
         *([("vault", in_vault)] if in_vault else []),
         ("criticals", _criticals(report)),
         ("overdue", _counted(report["sla"]["breached"], because.get("sla.breached"))),
         ("next due", next_due(report) or f"none{_why(because.get('sla.due_soon'))}"),
     ]
+
+
+def _encrypted(backups: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Whether the escrowed key was shown to open what is encrypted; nothing where nothing is."""
+    sealed = [entry for entry in backups if entry.get("sealed")]
+    never = [f"{entry['backup']} on {entry['host']}" for entry in sealed if not entry["sealed"]["opened_at"]]
+    if never:
+        return [("encrypted", f"never opened with the escrowed key: {listing(never, 3)}")]
+    told = f"{plural(len(sealed), 'backup')}, each opened with the escrowed key"
+    return [("encrypted", told)] if sealed else []
 
 
 def next_due(report: Mapping[str, Any]) -> str | None:

@@ -10,9 +10,10 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.proven.upkeep.plugins.module_utils import times
+from ansible_collections.proven.upkeep.plugins.plugin_utils import sealing
 from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 
-_OWN = ("archive", "manifest", "origin", "machine", "place")
+_OWN = ("archive", "manifest", "origin", "machine", "place", "taken_from", "sealed", "opened_with")
 _MODULE = "proven.upkeep.restore_verify"
 
 
@@ -44,7 +45,12 @@ class ActionModule(ActionBase):
             at = answer["data"].get("restored_on") or {}
             answer["data"]["restored_on"] = {"host": str(arguments.get("place") or "controller"), **at}
             if arguments.get("machine"):
-                answer["data"]["restored_from"] = arguments["machine"]
+                answer["data"]["restored_from"] = {**arguments["machine"], **_taken(arguments.get("taken_from"))}
+            if arguments.get("opened_with"):
+                sealed = arguments.get("sealed") or {}
+                answer["data"]["sealed"] = sealing.opened(
+                    str(sealed.get("program")), sealed.get("recipients") or [], arguments["opened_with"]
+                )
         return {**result, **answer}
 
     def _handed_over(self, files: list[str]) -> list[str]:
@@ -59,6 +65,10 @@ class ActionModule(ActionBase):
             self._transfer_file(here, place)  # type: ignore[no-untyped-call]
         self._fixup_perms2((folder, *there), execute=False)  # type: ignore[no-untyped-call]
         return there
+
+
+def _taken(place: Any) -> dict[str, str]:
+    return {"taken_from": str(place)} if place else {}
 
 
 def _by_the_clock_here(data: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ options:
       - What to back up. Absolute paths, or paths relative to O(root).
       - Archive names have no leading slash, V(/etc/passwd) becomes V(etc/passwd).
       - A symbolic link that is named here is stored as a link.
+      - May be empty where there are O(dumps).
     type: list
     elements: str
     required: true
@@ -116,6 +117,41 @@ options:
       - M(proven.upkeep.backup_prune) removes what is no longer wanted.
     type: bool
     default: false
+  snapshot:
+    description:
+      - Read from a snapshot of the file systems that hold O(paths), so that all files are of one moment. Names in the
+        archive stay as they are.
+      - V(auto) takes what each file system offers, and fails where that is nothing.
+      - File systems and subvolumes below a path get a snapshot each, one after the other; those that have none are read
+        live, and named in the warnings.
+      - Snapshots are removed whatever happens; those of a killed run are removed by the next one of this O(name). Needs
+        root. Check mode takes none.
+    type: str
+    choices: [none, auto, btrfs, lvm, zfs]
+    default: none
+  snapshot_size:
+    description: The room for what changes meanwhile, for an LVM snapshot of a thick volume, such as V(2G).
+    type: str
+  dumps:
+    description:
+      - Databases to dump before the files are read. They are in the archive below V(.upkeep-dumps/), with a list of
+        what they hold, V(dumps.json).
+      - Each has C(name) and C(engine) (V(postgresql), V(mysql), V(sqlite), V(redis) or V(command)), and may have
+        C(databases), C(path), C(argv), C(load_argv), C(host), C(port), C(socket), C(user), C(secret) (a name in
+        O(secrets)), C(run_as), C(options), C(timeout) in seconds, C(min_size), C(trailer) and C(load_test). The role
+        C(proven.upkeep.backup) says what each is for.
+      - Rows are counted in the very state that is dumped, for M(proven.upkeep.restore_verify) to compare with.
+      - A dump that fails fails the backup, and nothing is replaced.
+      - With dumps every run writes a new archive, as a database does not say whether it changed.
+      - On the way they lie in the state folder, mode 0700, and are removed when the archive is written or the run
+        failed; what a killed run left is removed by the next one.
+    type: list
+    elements: dict
+    default: []
+  secrets:
+    description: The secrets that O(dumps) name, by name.
+    type: dict
+    default: {}
   requires_root:
     description: Skip, and say so, unless it runs as root.
     type: bool
@@ -151,6 +187,21 @@ EXAMPLES = r"""
     dest: /srv/operations/backups/workflows_backup.tar.gz
     require_free: 1073741824
 
+- name: Back up a shop with its databases
+  proven.upkeep.backup_archive:
+    name: shop
+    paths: [/srv/shop]
+    dest: /var/backups/upkeep/shop.tar.zst
+    dumps:
+      - name: orders
+        engine: postgresql
+      - name: web
+        engine: mysql
+        user: backup
+        secret: web_db
+    secrets:
+      web_db: "{{ vaulted_password }}"
+
 - name: Keep what was there before, too
   proven.upkeep.backup_archive:
     name: etc
@@ -165,6 +216,8 @@ data:
     - The backup as C(docs/schemas/backup.json) describes it, without C(project) and C(host).
     - In check mode C(predicted) is true, and what only a written archive has is null.
     - C(history) says what the history holds, where there is one. It lists the newest 100.
+    - C(snapshot) says of which file systems snapshots were read, where there were any.
+    - C(dumps) lists the dumps in the archive, where there are any, with their tables and rows.
   returned: success
   type: dict
   sample:
@@ -207,7 +260,8 @@ error_code:
     - What kind of failure it was, for programs.
     - One of C(bad_parameter), C(path_missing), C(nothing_to_back_up), C(unreadable), C(changed_during_backup),
       C(no_space), C(dest_unwritable), C(dest_locked), C(dest_not_a_file), C(dest_of_another_set),
-      C(history_unwritable), C(history_unreadable), C(compression_unavailable), C(io_error).
+      C(history_unwritable), C(history_unreadable), C(compression_unavailable), C(snapshot_unavailable),
+      C(snapshot_failed), C(snapshot_overflowed), C(io_error), C(secret_missing), C(dump_failed), C(dumps_locked).
   returned: failure
   type: str
   sample: no_space
@@ -238,6 +292,10 @@ def main() -> None:
             "force": {"type": "bool", "default": False},
             "require_free": {"type": "int", "default": 0},
             "history": {"type": "bool", "default": False},
+            "snapshot": {"type": "str", "choices": ["none", "auto", "btrfs", "lvm", "zfs"], "default": "none"},
+            "snapshot_size": {"type": "str"},
+            "dumps": {"type": "list", "elements": "dict", "default": []},
+            "secrets": {"type": "dict", "no_log": True, "default": {}},
             "requires_root": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

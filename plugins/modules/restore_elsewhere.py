@@ -29,6 +29,15 @@ options:
   machine:
     description: The host that it came from, as RV(proven.upkeep.archive_fetch#module:machine) says.
     type: dict
+  taken_from:
+    description: Where it was taken from instead of the host, as RV(proven.upkeep.vault_take#module:taken_from).
+    type: str
+  sealed:
+    description: How it was encrypted, as RV(proven.upkeep.vault_take#module:sealed).
+    type: dict
+  opened_with:
+    description: What opened it, as RV(proven.upkeep.vault_take#module:opened_with).
+    type: str
   place:
     description: The name of the machine that restores, for the result.
     type: str
@@ -55,6 +64,10 @@ options:
     description: As for M(proven.upkeep.restore_verify), run on the machine that restores.
     type: list
     elements: raw
+  dumps:
+    description: As for M(proven.upkeep.restore_verify), loaded on the machine that restores.
+    type: list
+    elements: dict
   keep:
     description: As for M(proven.upkeep.restore_verify).
     type: bool

@@ -99,6 +99,19 @@ options:
     type: list
     elements: raw
     default: []
+  dumps:
+    description:
+      - How the set's dumps are asked for, as for M(proven.upkeep.backup_archive). The dumps that the archive holds are
+        loaded into scratch servers and their rows counted, with V(extract) and where all of them are in scope.
+      - Here C(load_test=false) leaves one out, C(timeout) limits it, and C(load_argv) tests a dump of a program. Such
+        programs are only ever taken from here, never from the archive.
+      - A dump that does not load, or holds other rows than were dumped, is a failure with the code C(dump_not_loaded).
+        Where its server is not installed, the drill is C(incomplete).
+      - A scratch server has no TCP port and is gone afterwards. Run by root, it runs as the database's own user, in
+        V(/var/tmp) where that user cannot get into O(dest).
+    type: list
+    elements: dict
+    default: []
   keep:
     description: Leave what was extracted in O(dest).
     type: bool
@@ -187,7 +200,8 @@ error_code:
     - One of C(bad_parameter), C(dest_not_empty), C(dest_not_a_folder), C(dest_unwritable), C(archive_missing),
       C(archive_unreadable), C(archive_damaged), C(manifest_missing), C(manifest_damaged), C(manifest_mismatch),
       C(path_missing), C(nothing_verified), C(restore_differs), C(drift_found), C(check_failed),
-      C(compression_unavailable), C(history_unreadable), C(no_space), C(io_error).
+      C(compression_unavailable), C(history_unreadable), C(no_space), C(io_error), C(dump_not_loaded),
+      C(dumps_unreadable).
   returned: failure
   type: str
   sample: archive_damaged
@@ -221,6 +235,7 @@ def main() -> None:
             },
             "compare": {"type": "str", "choices": ["manifest", "live"], "default": "manifest"},
             "checks": {"type": "list", "elements": "raw", "default": []},
+            "dumps": {"type": "list", "elements": "dict", "default": []},
             "keep": {"type": "bool", "default": False},
             "devices": {"type": "bool", "default": False},
             "threads": {"type": "int"},

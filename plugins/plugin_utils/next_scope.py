@@ -39,6 +39,9 @@ _NEXT = {
         "this machine cannot read it, the controller may",
         f"{_DRILL} -e restore_test_on=controller",
     ),
+    "sealed_unopened": ("if the key is right, another archive may open: take an older one, or a copy", ""),
+    "identity_missing": ("bring the escrowed key to where backup_identity says, mode 0600, then try again", ""),
+    "identity_exposed": ("make the key readable by its owner alone, then try again", ""),
     "drill_host_unreachable": ("drill where the backup is", f"{_DRILL} -e restore_test_on=host"),
 }  # fmt: skip
 

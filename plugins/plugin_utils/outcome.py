@@ -32,7 +32,7 @@ _INTRODUCTION = re.compile(
 )
 _RAISED = re.compile(r"\w+(Error|Exception)\b")
 # Phases whose module always returns a document: success without one proves nothing.
-_NEEDS_DATA = {"backup", "vault", "copy", "restore_test", "restore", "patch_level", "audit"}
+_NEEDS_DATA = {"backup", "vault", "copy", "restore_test", "restore", "disaster_drill", "patch_level", "audit"}
 _NOT_FACTS = {
     "msg", "error_code", "failed", "changed", "invocation", "exception", "warnings", "deprecations", "ansible_facts",
     "stdout", "stderr", "stdout_lines", "stderr_lines", "module_stdout", "module_stderr", "diff", "data",

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.sealing.stream impor
 
 _AGE_KEY = b"AGE-SECRET-KEY-1"
 _SSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----", b"-----BEGIN RSA PRIVATE KEY-----"
+_KEYRING = "upkeep-gpg-"
 _WRONG_KEY = ("no identity matched", "No secret key")
 _PASSPHRASE = ("passphrase", "pinentry", "terminal")
 
@@ -164,7 +165,10 @@ def _decrypt(sealed: Path, sink: int, identity: Path, program: str) -> None:
 @contextmanager
 def _keyring(identity: Path | None = None) -> Iterator[list[str]]:
     """gpg over a temporary keyring, which holds the private key meanwhile and is gone afterwards with its agent."""
-    home = tempfile.mkdtemp(prefix="upkeep-gpg-")  # short: an agent's socket in it has at most 108 characters
+    place = _in_memory()
+    _sweep(place)
+    # Short: an agent's socket in it has at most 108 characters.
+    home = tempfile.mkdtemp(prefix=f"{_KEYRING}{os.getpid()}-", dir=place)
     base = [programs.found(GPG) or GPG, "--homedir", home, "--no-options", "--batch", "--no-tty", "--quiet"]
     base += ["--pinentry-mode", "error"]
     try:
@@ -174,6 +178,20 @@ def _keyring(identity: Path | None = None) -> Iterator[list[str]]:
     finally:
         _said(["gpgconf", "--homedir", home, "--kill", "all"])
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _in_memory() -> str:
+    """Where a private key does not get onto a disk, if there is such a place."""
+    return next((place for place in ("/dev/shm", "/run") if os.access(place, os.W_OK | os.X_OK)), tempfile.gettempdir())
+
+
+def _sweep(place: str) -> None:
+    """Remove the keyrings that killed runs of this user have left."""
+    for path in Path(place).glob(f"{_KEYRING}*-*"):
+        pid = path.name.removeprefix(_KEYRING).partition("-")[0]
+        with suppress(OSError):
+            if path.lstat().st_uid == os.geteuid() and not Path("/proc", pid).exists():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _unopened(sealed: Path, why: str, what: str) -> UpkeepError:

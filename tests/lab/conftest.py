@@ -90,7 +90,7 @@ def maintain(clone: Clone, tmp_path: Path) -> Callable[..., Ran]:
 
     def run(host_vars: dict[str, dict] | None = None, playbook: str = "maintain.yml", **extravars: Any) -> Ran:
         more = tmp_path / "more.json"
-        more.write_text(json.dumps({"all": {"hosts": host_vars or {name.name: {} for name in HOSTS}}}))
+        more.write_text(json.dumps({"all": {"hosts": host_vars or {host.name: {} for host in HOSTS if host.managed}}}))
         return clone.run(playbook, inventory=INVENTORY, cmdline=f"-i {more}", **extravars)
 
     return run

@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import cache, codecs, history, previous, walk
+from . import cache, codecs, history, previous, walk, with_dumps
 from ._pool import usable_cpus
 from .destination import Destination, pending_manifest, write_error
 from .manifest import SCHEMA as MANIFEST_SCHEMA
@@ -45,6 +46,10 @@ class Request(NamedTuple):
     force: bool = False
     require_free: int = 0
     history: bool = False
+    snapshot: str = "none"
+    snapshot_size: Optional[str] = None
+    dumps: Sequence[Dict[str, Any]] = ()
+    secrets: Optional[Dict[str, Any]] = None
 
 
 def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, Any]:
@@ -52,8 +57,9 @@ def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, 
 
     With `check`, nothing is touched and `data` has `predicted: true`. Raises UpkeepError: bad_parameter, path_missing,
     nothing_to_back_up, unreadable, changed_during_backup, no_space, dest_unwritable, dest_locked, dest_not_a_file,
-    dest_of_another_set, history_unwritable, history_unreadable, compression_unavailable, io_error. After any of them
-    the last archive and its manifest are as they were.
+    dest_of_another_set, history_unwritable, history_unreadable, compression_unavailable, snapshot_unavailable,
+    snapshot_failed, snapshot_overflowed, io_error, secret_missing, dump_failed, dumps_locked. After any of them the
+    last archive and its manifest are as they were.
     """
     this = _Run(request, diff)
     try:
@@ -76,11 +82,15 @@ class _Run:
             span = f"{self.codec.levels[0]} to {self.codec.levels[-1]}"
             raise UpkeepError("bad_parameter", f"level: {self.codec.name} takes {span}, not {self.level}.")
         self.roots = walk.find_roots(request.paths, request.root)
+        self.snapshots: Any = None
+        self.dumps = with_dumps.check(request.dumps, request.secrets or {}, self.roots)
         self.parameters = {
             "backup": request.name, "root": request.root, "paths": sorted(request.paths),
             "exclude": list(request.exclude), "compression": self.codec.name, "level": self.level,
             "one_file_system": request.one_file_system, "xattrs": request.xattrs, "sparse": request.sparse,
         }  # fmt: skip
+        if request.dumps:
+            self.parameters["dumps"] = [dump["name"] for dump in request.dumps]
 
     def go(self, check: bool) -> Dict[str, Any]:
         self.dest.check(make=not check)
@@ -90,12 +100,44 @@ class _Run:
             self.warnings += self._settle()
         self._warn_of_links()
         self.walker = self._walker()
+        if check or self.dumps:  # check mode touches nothing; and dumps are to come first
+            result = self._backed_up(check)
+        else:
+            with self._of_one_moment():
+                result = self._backed_up(check)
+        if self.snapshots is not None:
+            result["data"].update(snapshot=self.snapshots.document)
+            result["data"]["warnings"] += self.snapshots.warnings
+        return result
+
+    @contextlib.contextmanager
+    def _of_one_moment(self) -> Iterator[None]:
+        """The tree is read from snapshots in this block, where that is asked for."""
+        if self.request.snapshot == "none" or self.snapshots is not None:
+            yield
+            return
+        with self._snapshots() as self.snapshots:
+            self.roots = self.snapshots.roots
+            self.walker = self._walker(self.snapshots)
+            yield
+
+    def _snapshots(self) -> Any:
+        from ..snapshots import take  # pylint: disable=import-outside-toplevel  # few backups want one
+
+        request = self.request
+        wanted = take.Wanted(
+            request.snapshot, request.name, self.dest.archive, request.snapshot_size, request.one_file_system
+        )
+        return take.taken(self.roots, wanted, walk.exclusion(request.exclude))
+
+    def _backed_up(self, check: bool) -> Dict[str, Any]:
         self.walker.refuse_roots()
         if not self.request.force:
             previous.refuse_another(self.dest, self.request.name)
         known, self.reason = previous.find(self.dest, self.request.name, self.parameters)
-        self.reason = "force is set" if self.request.force else self.reason
-        result = self._unchanged(known, check) if known and not self.request.force else None
+        if self.request.force or self.dumps:
+            known, self.reason = None, "force is set" if self.request.force else with_dumps.REASON
+        result = self._unchanged(known, check) if known else None
         if result is None:
             if self.request.require_free:
                 self.dest.require_free(self.request.require_free)
@@ -168,7 +210,7 @@ class _Run:
         """What check mode can say without reading the tree's contents."""
         return self._document(
             sha256=None, bytes=None, files=None, entries=None, input_bytes=None, created=None, confirmed_at=None,
-            complete=None, predicted=True, reason=self.reason,
+            complete=None, predicted=True, reason=self.reason, **self._dumped(),
         )  # fmt: skip
 
     # -- writing ----------------------------------------------------------------------------------------------------
@@ -178,10 +220,15 @@ class _Run:
             self.codec, self.level, self.request.threads or usable_cpus(), self.request.xattrs, self.request.sparse,
             self.request.on_changed,
         )  # fmt: skip
-        with self.dest.locked() as stream, cache.recording(self.dest.spool) as recorder:
+        request = self.request
+        taken = with_dumps.taken(request.dumps, request.secrets or {}, request.name, self.dest.archive)
+        # Dumps first: what refers to a file, such as a path in a table, must not be newer than the files.
+        with self.dest.locked() as stream, taken as (self.dumps, dumps), self._of_one_moment(), cache.recording(
+            self.dest.spool
+        ) as recorder:
             writer = ArchiveWriter(stream, self.dest.spool, settings, self._manifest_header())
             try:
-                for node in self.walker.nodes(recorder):
+                for node in with_dumps.merged(self.walker.nodes(recorder), dumps):
                     writer.add(node)
                 self._refuse_unreadable(writer)
                 document = self._publish(writer)
@@ -218,7 +265,7 @@ class _Run:
             bytes=facts["archive_bytes"], files=store.files, entries=store.entries, input_bytes=store.input_bytes,
             created=created, confirmed_at=created, complete=complete, changed_during_backup=_names(store.changed),
             unreadable=_names(unreadable), vanished=_names(vanished), sockets=_names(store.sockets),
-            excluded=self.walker.excluded, reason=self.reason,
+            excluded=self.walker.excluded, reason=self.reason, **self._dumped(),
         )  # fmt: skip
         kept = {key: value for key, value in document.items() if key not in ("archive", "manifest", "duration_ms")}
         writer.write_manifest(
@@ -282,6 +329,9 @@ class _Run:
         document.update(facts)
         return document
 
+    def _dumped(self) -> Dict[str, Any]:
+        return {"dumps": self.dumps} if self.dumps else {}
+
     def _manifest_header(self) -> Dict[str, Any]:
         """Deterministic: nothing of the host or the clock."""
         return {
@@ -294,16 +344,20 @@ class _Run:
     def _tool(self) -> Dict[str, str]:
         return {"collection": VERSION, "python": sys.version.split()[0], "compressor": self.codec.library()}
 
-    def _walker(self) -> walk.Walker:
-        avoid_folders, avoid_names = frozenset(), {}
+    def _walker(self, taken: Any = None) -> walk.Walker:
+        avoid_folders, avoid_names = taken.avoid if taken else frozenset(), {}
         place = _place(state.state_dir())
         if place:
-            avoid_folders = frozenset((place,))
+            avoid_folders = avoid_folders.union((place,))
         place = _place(self.dest.folder)
         if place:
             avoid_names[place] = self.dest.names()
         exclude = walk.exclusion(self.request.exclude)
-        return walk.Walker(self.roots, exclude, self.request.one_file_system, avoid_folders, avoid_names)
+        exclude = with_dumps.reserved(exclude) if self.dumps else exclude
+        from_snapshots = {"devices": taken.devices, "grafts": taken.grafts} if taken else {}
+        return walk.Walker(
+            self.roots, exclude, self.request.one_file_system, avoid_folders, avoid_names, **from_snapshots
+        )
 
     def _all_warnings(self) -> List[str]:
         found = list(self.warnings)
@@ -345,7 +399,7 @@ class _Run:
 def _check(request: Request) -> None:
     if not request.name:
         raise UpkeepError("bad_parameter", "name: it is empty; give the backup a name.", option="name")
-    if not request.paths:
+    if not request.paths and not request.dumps:
         raise UpkeepError("bad_parameter", "paths: nothing to back up was named.", option="paths")
     if request.threads is not None and not 1 <= request.threads <= 256:
         raise UpkeepError("bad_parameter", f"threads: {request.threads} is not between 1 and 256.", option="threads")

@@ -13,7 +13,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.module_utils.identity import machine
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import history, levels, quick, smaller, trees, walk
+from . import history, levels, quick, smaller, trees, walk, with_dumps
 from . import scope as scopes
 from ._pool import usable_cpus
 from ._wanted import Wanted
@@ -44,6 +44,7 @@ class Request(NamedTuple):
     keep: bool = False
     devices: bool = False
     threads: Optional[int] = None
+    dumps: Optional[Sequence[Dict[str, Any]]] = ()  # None: they are not loaded, and nobody asks why
 
 
 class Result(NamedTuple):
@@ -89,6 +90,7 @@ class _Test:
         self.differences = Differences()
         self.drift: Optional[Differences] = None
         self.check_results: List[Dict[str, Any]] = []
+        self.dump_results: List[Dict[str, Any]] = []
         self.kept = False
         self.scratch: Optional[Scratch] = None
         self.restored = False
@@ -112,6 +114,8 @@ class _Test:
             for check in [] if self.scratch is not None else self.commands:
                 self.findings.left_out(f"check {check['name']}", f"level {self.level} restores nothing to run it on")
             self._note_incomplete()
+            if self.dumps and (self.scratch is None or self.check):
+                self.findings.left_out("that the dumps load", "nothing was restored to load them from")
             if self.level == levels.HASH:
                 levels.verify_hash(self.archive, self.findings)
             elif self.scratch is None or self.check:
@@ -125,6 +129,12 @@ class _Test:
         finally:
             self._look_for_the_intact()
             self.archive.close()
+
+    @property
+    def dumps(self) -> List[Dict[str, Any]]:
+        """What the backup says of the dumps in the archive."""
+        known = self.archive.manifest.closing.get("document", {}) if self.archive else {}
+        return known.get("dumps") or []
 
     def _look_for_the_intact(self) -> None:
         findings = self.findings
@@ -164,6 +174,9 @@ class _Test:
             self._compare_extracted(self.extractor, scratch, fd)
             self.restored = not self.differences.count
             self.check_results = _run(self.commands, scratch.path)
+            self.dump_results = with_dumps.loaded(
+                scratch.path, self.request.dumps, self.scope, self.dumps, self.findings
+            )
         finally:
             self.kept = self.request.keep
             if not self.request.keep:
@@ -265,7 +278,9 @@ class _Test:
             roots, exclude, one_file_system,
             frozenset(places[f] for f in places if f == state.state_dir()), avoid,
         )  # fmt: skip
-        self.drift = trees.against_manifest(walker, known, self.scope)
+        self.drift = trees.against_manifest(
+            walker, known, self.scope, lambda entry: scopes.under(entry.path, with_dumps.FOLDER)
+        )
         if self.drift.count:
             self.findings.fail(
                 "drift_found",
@@ -279,7 +294,10 @@ class _Test:
         changed = self._remember()
         failure = self._failure()
         whole = not self.findings.not_stable and self.archive is not None and self.archive.manifest.complete
+        whole = whole and not with_dumps.untested(self.dump_results)
         document = self._document("failed" if failure else "ok" if whole else "incomplete")
+        if self.dumps or self.dump_results:
+            document["dumps"] = self.dump_results
         return Result(document, changed, failure)
 
     def _remember(self) -> bool:

@@ -14,7 +14,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.atomic import make_f
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
-from . import elsewhere, walk
+from . import elsewhere, walk, with_dumps
 from . import scope as scopes
 from ._pool import usable_cpus
 from ._wanted import Wanted
@@ -88,6 +88,8 @@ class _Restore:
         scope = scopes.parse([_relative(path, place) for path in self.request.paths], None)
         if b"." in scope.paths and archive.manifest.kept is not None:  # the folder that everything lies in was named
             archive = self.archive = archive._replace(manifest=archive.manifest._replace(kept=None))
+        if self.in_place:
+            scope = _without_dumps(scope)
         selection = scopes.select(scope, archive.manifest.entries())
         if selection.missing:
             message = f"paths: the archive holds nothing of {walk.listed(selection.missing)}; nothing was restored."
@@ -245,6 +247,14 @@ def place_of(archive: Archive) -> Optional[str]:
         return None
     root = parameters.get("root") or "/"
     return os.path.normpath(root) if isinstance(root, str) and os.path.isabs(root) else None
+
+
+def _without_dumps(scope: scopes.Scope) -> scopes.Scope:
+    """Dumps are for their servers: they have no place among the files. Raises UpkeepError bad_parameter."""
+    if any(scopes.under(path, with_dumps.FOLDER) for path in scope.paths):
+        message = "paths: dumps have no place among the files; give dest to have them beside, or load them."
+        raise UpkeepError("bad_parameter", message, option="paths")
+    return scopes.Scope(scope.paths, scope.sample, with_dumps.FOLDER)
 
 
 def _resolved(dest: Optional[str]) -> str:

@@ -13,17 +13,24 @@ from .model import Entry, raw, shown, whole
 
 
 class Scope:
-    """`paths` (archive names; each with all below it) and `sample` (part, of): both must hold. Empty means all."""
+    """`paths` (archive names; each with all below it) and `sample` (part, of): both must hold. Empty means all.
 
-    def __init__(self, paths: List[bytes], sample: Optional[Tuple[int, int]] = None) -> None:
-        self.paths, self.sample = paths, sample
+    What lies in the folder `without` is never taken in.
+    """
+
+    def __init__(
+        self, paths: List[bytes], sample: Optional[Tuple[int, int]] = None, without: Optional[bytes] = None
+    ) -> None:
+        self.paths, self.sample, self.without = paths, sample, without
 
     @property
     def everything(self) -> bool:
-        return not self.paths and self.sample is None
+        return not self.paths and self.sample is None and self.without is None
 
     def reaches(self, path: bytes) -> bool:
         """Does `paths` alone take this archive name in?"""
+        if self.without is not None and under(path, self.without):
+            return False
         return not self.paths or any(under(path, folder) for folder in self.paths)
 
     def __contains__(self, entry: Entry) -> bool:

@@ -36,6 +36,16 @@ class Root(NamedTuple):
     name: bytes
 
 
+class Origin(NamedTuple):
+    """What the cache asks of a path that is read from a snapshot: as a stat of where the snapshot is of."""
+
+    st_dev: int
+    st_ino: int
+    st_mode: int
+    st_size: int
+    st_ctime_ns: int
+
+
 class Node(NamedTuple):
     """A path as the walk meets it. `fd` is the folder's own descriptor (-1 for all else), valid until the next step.
 
@@ -64,6 +74,8 @@ class Walker:
     """One walk over `roots`. Its counters are complete when `nodes` has ended.
 
     `avoid_folders` are (st_dev, st_ino) of folders never entered; `avoid_names` maps such a pair to names to skip.
+    Where the roots are read from snapshots, `devices` maps the st_dev of each to that of its origin, under which the
+    cache and the pairs above know it; `grafts` maps a folder's path in the archive to the folder to enter in its place.
     """
 
     def __init__(
@@ -74,9 +86,12 @@ class Walker:
         avoid_folders: FrozenSet[Tuple[int, int]] = frozenset(),
         avoid_names: Optional[Dict[Tuple[int, int], Callable[[bytes], bool]]] = None,
         markers: FrozenSet[bytes] = _MARKERS,  # a folder that holds one of these is left out
+        devices: Optional[Dict[int, int]] = None,
+        grafts: Optional[Dict[bytes, bytes]] = None,
     ) -> None:
         self.roots, self.exclude, self.one_file_system = roots, exclude, one_file_system
         self.avoid_folders, self.avoid_names, self.markers = avoid_folders, avoid_names or {}, markers
+        self.devices, self.grafts = devices or {}, grafts or {}
         self.excluded = 0
         self.marked: List[bytes] = []  # the folders left out for a marker
         self.reserved = False  # a live file has the name of the archive's own manifest, and was left out
@@ -116,7 +131,7 @@ class Walker:
             return ""
         try:
             info = os.fstat(fd)
-            if (info.st_dev, info.st_ino) in self.avoid_folders:
+            if self._place(info) in self.avoid_folders:
                 return "it is the folder with this tool's own state"
             if has_marker(fd, self.markers.intersection(map(os.fsencode, os.listdir(fd)))):
                 return "it holds a marker file of this tool (evidence, or a restore's scratch folder)"
@@ -165,7 +180,7 @@ class Walker:
         except OSError as error:
             self._not_there(root.path, error)
             return
-        prefix = root.path[: len(root.path) - len(root.name)] if root.path != b"." else b""
+        prefix = root.path[: root.path.rfind(b"/") + 1]
         frames = [(-1, self._children(holder, prefix, [root.name], None, device, on_chunk, folders_only, root.path))]
         try:
             while frames:
@@ -191,15 +206,18 @@ class Walker:
         begin = self._way_on(prefix)
         for start in range(0, max(1, len(names)), CHUNK):
             part = names[start : start + CHUNK]
-            if begin and (not part or part[-1] < begin):
-                continue
-            part = [name for name in part if name >= begin] if begin else part
+            if begin and only_path is None:
+                if not part or part[-1] < begin:
+                    continue
+                part = [name for name in part if name >= begin]
             stats = self._stats(fd, prefix, part)
             trusted = ()
+            # A root may be read under another name: that of a snapshot.
+            names_told = [os.path.basename(only_path)] if only_path else part
             if on_chunk is not None and not begin:
-                key = prefix + part[0] if part else prefix
-                trusted = on_chunk(key, part, stats, own if start == 0 else None) or ()
-            for name, seen in zip(part, stats):
+                key = prefix + names_told[0] if part else prefix
+                trusted = self._told(on_chunk, key, names_told, stats, own if start == 0 else None)
+            for name, name_told, seen in zip(part, names_told, stats):
                 path = only_path or prefix + name
                 if seen is None:
                     continue
@@ -210,8 +228,22 @@ class Walker:
                     if found is not None:
                         yield found
                 elif not folders_only:
-                    yield Node(path, name, seen, fd, -1, None, name in trusted), ()
+                    yield Node(path, name, seen, fd, -1, None, name_told in trusted), ()
             begin = b""
+
+    def _told(self, on_chunk: OnChunk, key: bytes, names: List[bytes], stats: list, own: Any) -> Any:
+        """What `on_chunk` vouches for; it sees a snapshot as if it were its origin."""
+        if self.devices:
+            stats, own = [self._as_origin(seen) for seen in stats], self._as_origin(own)
+        return on_chunk(key, names, stats, own) or ()
+
+    def _as_origin(self, seen: Optional[os.stat_result]) -> Any:
+        if seen is None:
+            return None
+        return Origin(self._place(seen)[0], seen.st_ino, seen.st_mode, seen.st_size, seen.st_ctime_ns)
+
+    def _place(self, info: os.stat_result) -> Tuple[int, int]:
+        return self.devices.get(info.st_dev, info.st_dev), info.st_ino
 
     def _way_on(self, prefix: bytes) -> bytes:
         """The name to begin at in a folder on the way to `since`; empty elsewhere."""
@@ -248,7 +280,8 @@ class Walker:
     def _folder(self, parent: int, name: bytes, path: bytes, seen: os.stat_result, device: int):
         """(node, its names), or None for a folder that is no part of an archive or has gone."""
         try:
-            fd = os.open(name, _FOLDER, dir_fd=parent)
+            graft = self.grafts.get(path) if self.grafts else None
+            fd = os.open(name, _FOLDER, dir_fd=parent) if graft is None else os.open(graft, _FOLDER)
         except (FileNotFoundError, NotADirectoryError):  # gone, or a link or a file took its place: never followed
             self.vanished.append(path)
             return None
@@ -258,7 +291,7 @@ class Walker:
             return Node(path, name, seen, parent, -1, error, False), ()
         try:
             seen = os.fstat(fd)
-            place = (seen.st_dev, seen.st_ino)
+            place = self._place(seen) if self.devices else (seen.st_dev, seen.st_ino)
             if place in self.avoid_folders:
                 self.excluded += 1
                 os.close(fd)

@@ -10,7 +10,7 @@ from typing import Any
 from ..next_scope import next_scope
 from ..observation import Observation, Part
 from ..outcome import entries, is_of_hash
-from .text import amount, duration, plural, printable, size
+from .text import amount, called, databases, duration, plural, printable, size
 
 _LOUD = {"failed": "FAILED", "unknown": "UNKNOWN", "incomplete": "INCOMPLETE"}
 _NAME, _PHASE, _SET, _STATUS, _REASON, _PATHS = 8, 12, 10, 10, 160, 10
@@ -21,6 +21,7 @@ def lines(observation: Observation, host_width: int = _NAME) -> list[str]:
     told: list[str] = []
     for part in observation.outcomes():
         told.append(_line(observation, part, host_width))
+        told += _rebuilt(part.data) if observation.phase == "disaster_drill" and isinstance(part.data, dict) else []
         told += _details(part.data) if observation.phase == "restore" and isinstance(part.data, dict) else []
         told += _next(observation.host, part) if observation.phase == "restore_test" and part.name else []
     return told
@@ -47,6 +48,19 @@ def _details(data: Mapping[str, Any]) -> list[str]:
         told += [f"      {kind.ljust(9)} {_shortened(_path_and_why(item))}" for item in items[:_PATHS]]
         more = (data.get("counts") or {}).get(kind, 0) - min(len(items), _PATHS)
         told += [f"      {kind.ljust(9)} and {amount(more)} more"] if more > 0 else []
+    return told
+
+
+def _rebuilt(data: Mapping[str, Any]) -> list[str]:
+    """Each set of a disaster drill: what came back, or would; and why, where it did not."""
+    told = []
+    for one in data.get("sets") or []:
+        where = one.get("dest") or "its own place"
+        done = f"{amount(one.get('entries'))} entries in {where}, {duration(one.get('duration_ms'))}"
+        would = f"{size(one.get('bytes_needed'))} into {where}"
+        words = one.get("reason") or (would if data.get("predicted") else done)
+        verdict = "set" if one.get("status") == "ok" else "NOT BACK"
+        told.append(f"      {verdict.ljust(9)} {one.get('backup')} of {one.get('created')}: {_shortened(words)}")
     return told
 
 
@@ -79,7 +93,10 @@ def _backup(data: Mapping[str, Any], part: Part) -> str:
         return f"would write a new archive: {_shortened(data.get('reason'))}{_pruned(data)}"
     if not part.changed and data.get("created"):
         return f"{_content(data)}, unchanged since {data['created']}{_pruned(data)}"
-    return f"{_content(data)}, new archive in {duration(part.duration_ms)}{_pruned(data)}"
+    dumped = databases(data.get("dumps"))
+    return (
+        f"{_content(data)}{', ' + dumped if dumped else ''}, new archive in {duration(part.duration_ms)}{_pruned(data)}"
+    )
 
 
 def _pruned(data: Mapping[str, Any]) -> str:
@@ -106,7 +123,10 @@ def _restore(data: Mapping[str, Any], part: Part) -> str:
     content = f"{amount(verified)}{share} entries verified, {size(data.get('bytes_verified'))}"
     sample = (data.get("scope") or {}).get("sample") or {}
     part_of = f", part {sample.get('part')} of {sample.get('of')}" if sample else ""
-    return f"{content} in {duration(part.duration_ms)}{part_of}"
+    opened = ", opened with the escrowed key" if (data.get("sealed") or {}).get("opened") else ""
+    loaded = databases([item for item in data.get("dumps") or [] if item.get("ok")])
+    content += f", {loaded} loaded" if loaded else ""
+    return f"{content} in {duration(part.duration_ms)}{part_of}{opened}"
 
 
 def _vault(data: Mapping[str, Any], part: Part) -> str:
@@ -146,6 +166,8 @@ def _copy(data: Mapping[str, Any], part: Part) -> str:
 
 def _restored(data: Mapping[str, Any], part: Part) -> str:
     """`3 created, 1 replaced, 2 unchanged in /srv, 4.1 kB in 12 ms`; in a dry run what would be."""
+    if data.get("schema") == "upkeep.loaded/1":
+        return _loaded_for_real(data, part)
     counts = data.get("counts") or {}
     told = [f"{amount(counts.get(name))} {name}" for name in ("created", "replaced", "unchanged", "refused", "failed")]
     told = [text for text in told if not text.startswith("0 ")] or ["nothing to do"]
@@ -156,6 +178,21 @@ def _restored(data: Mapping[str, Any], part: Part) -> str:
         return f"would be: {', '.join(told)} in {where}"
     done = f"{size(data.get('bytes'))} in {duration(part.duration_ms)}"
     return f"{', '.join(told)} in {where}; {done}"
+
+
+def _disaster_drill(data: Mapping[str, Any], part: Part) -> str:
+    """`web1 is back: 3 sets, 1,204 entries, 2 databases (8,120 rows) in 41 s`."""
+    databases = f", {plural(data.get('databases') or 0, 'database')} ({amount(data.get('rows'))} rows)"
+    content = f"{plural(len(data.get('sets') or []), 'set')}, {amount(data.get('entries'))} entries{databases}"
+    return f"{data.get('host')} is back: {content} in {duration(data.get('duration_ms'))}"
+
+
+def _loaded_for_real(data: Mapping[str, Any], part: Part) -> str:
+    told = [f"{printable(called(item))} {item.get('action')}" for item in data.get("dumps") or []]
+    done = f"as of {data.get('archive_created')}"
+    if data.get("predicted"):
+        return f"would be: {', '.join(told)}, {done}"
+    return f"{', '.join(told)}, {done}; {databases(data.get('dumps'))} in {duration(part.duration_ms)}"
 
 
 def _patch_level(data: Mapping[str, Any], part: Part) -> str:
@@ -184,6 +221,7 @@ _WORDS = {
     "copy": _copy,
     "restore_test": _restore,
     "restore": _restored,
+    "disaster_drill": _disaster_drill,
     "patch_level": _patch_level,
     "audit": _audit,
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import clock, targets
 from ..outcome import entries, is_of_hash
-from .text import amount, duration, printable, size
+from .text import amount, called, databases, duration, printable, size
 
 _CHAIN_NOTE = """\
 This proof names the one before it, so a lost or altered proof shows when the chain is checked. The chain does not stop
@@ -35,7 +35,14 @@ _VERDICTS = {
 def text(document: dict[str, Any], record: str, record_sha256: str) -> str:
     """`document` (upkeep.restore/1) as text; `record` is the name of its JSON file, `record_sha256` that file's."""
     body = "\n".join(
-        [*_head(document), *_scope(document), *_measured(document), *_verdict(document), *_chain(document, record)]
+        [
+            *_head(document),
+            *_scope(document),
+            *_sealed(document),
+            *_measured(document),
+            *_verdict(document),
+            *_chain(document, record),
+        ]
     )
     body = f"{body}\n{_RECORD}{record_sha256}\n"
     return f"{body}{_OWN}{_sha256(body)}\n"
@@ -68,6 +75,7 @@ def _head(document: dict[str, Any]) -> list[str]:
         _row("Asset", document.get("asset")),
         _row("Restored on", _machine(document.get("restored_on") or {}, document.get("host"))),
         *([_row("Archive from", _machine(document["restored_from"], None))] if document.get("restored_from") else []),
+        *_taken(document.get("restored_from") or {}),
         _row("Archive", document.get("archive")),
         _row("Archive sha256", document.get("archive_sha256")),
         _row("Archive created", document.get("archive_created")),
@@ -78,6 +86,12 @@ def _head(document: dict[str, Any]) -> list[str]:
         _row("Ran by", f"{ran_by.get('user') or 'unknown'} on {ran_by.get('controller') or 'unknown'}"),
         _row("Tool", ", ".join(f"{name} {version}" for name, version in tool.items())),
     ]
+
+
+def _taken(machine: dict[str, Any]) -> list[str]:
+    """From where it was brought, if not from the machine itself."""
+    place = machine.get("taken_from")
+    return [_row("Taken from", "the vault" if place == "vault" else f"the copy {place}")] if place else []
 
 
 def _clock(document: dict[str, Any]) -> list[str]:
@@ -112,6 +126,7 @@ def _scope(document: dict[str, Any]) -> list[str]:
         ),
         _row("Bytes", size(document.get("bytes_verified"))),
         *_checks(document.get("checks") or []),
+        *_dumps(document.get("dumps") or []),
         "",
         "WHAT WAS NOT",
         *_left_out(document),
@@ -129,6 +144,22 @@ def _sample(sample: dict[str, Any]) -> str:
     how = {"evidence": ", the one that was proven least recently", "hand": ", as it was told"}
     of = f"part {sample.get('part')} of {sample.get('of')}"
     return f"{of} by the hash of each path{how.get(str(sample.get('chosen_by')), '')}"
+
+
+def _sealed(document: dict[str, Any]) -> list[str]:
+    """Which key opened it; a key that this drill did not hold may be lost for all that it shows."""
+    sealed = document.get("sealed")
+    if not isinstance(sealed, dict):
+        return []
+    opened_with = sealed.get("opened_with")
+    others = [key for key in sealed.get("recipients") or [] if key != opened_with]
+    return [
+        "",
+        "ENCRYPTION",
+        _row("Encrypted with", sealed.get("program")),
+        _row("Opened with", f"the escrowed key of {opened_with}"),
+        *(f"  not shown to open it: {printable(key)}" for key in others[:_SHOWN]),
+    ]
 
 
 def _left_out(document: dict[str, Any]) -> list[str]:
@@ -151,6 +182,24 @@ def _checks(checks: list[Any]) -> list[str]:
         if isinstance(check, dict):
             verdict = "passed" if check.get("ok") else f"FAILED, rc {check.get('rc')}"
             rows.append(_row("Check", f"{check.get('name')}: {verdict}"))
+    return rows
+
+
+_LOADED = {"loaded": "loaded", "failed": "NOT LOADED", "not_checked": "not tested", "not_wanted": "not tested"}
+
+
+def _dumps(dumps: list[Any]) -> list[str]:
+    """Each database that was loaded into a scratch server, with what it held there."""
+    rows = []
+    for dump in dumps:
+        if isinstance(dump, dict):
+            told = _LOADED.get(str(dump.get("status")), "not tested")
+            counted = databases([dump])
+            if counted:
+                told += f", {counted}, {amount(dump.get('rows_expected'))} rows dumped"
+            if dump.get("why"):
+                told += f": {dump['why']}"
+            rows.append(_row("Dump", f"{called(dump)}: {told}"))
     return rows
 
 

@@ -92,3 +92,17 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
         (indent + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]])).rstrip()
         for row in rows
     ]
+
+
+def called(dump: Mapping[str, Any]) -> str:
+    """A dump by its name, and the database's where it has one."""
+    return f"{dump.get('name')} ({dump['database']})" if dump.get("database") else str(dump.get("name"))
+
+
+def databases(dumps: Any) -> str:
+    """`2 databases with 14 tables and 4,210 rows`; empty where there are none."""
+    counted = [dump for dump in dumps or [] if dump.get("rows") is not None]
+    if not counted:
+        return ""
+    tables, rows = (sum(dump.get(key) or 0 for dump in counted) for key in ("tables", "rows"))
+    return f"{plural(len(counted), 'database')} with {plural(tables, 'table')} and {plural(rows, 'row')}"

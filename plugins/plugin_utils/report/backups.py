@@ -19,6 +19,8 @@ from ..outcome import entries, is_of_hash
 from . import off_host
 from .coverage import WHOLE, Coverage, Proven
 from .gather import Gathered
+from .sealed import problems as sealed_problems
+from .sealed import sealed_state
 
 _PHASES = ("backup", "restore_test")
 _SUCCESS = (
@@ -36,7 +38,7 @@ _PROOF = (
     "status", "archive", "archive_sha256", "started", "finished", "duration_ms", "entries_expected",
     "entries_verified", "files_expected", "files_verified",
     "rto_target_ms", "rpo_target_ms", "rpo_ms", "rto_met", "rpo_met", "run_id", "scope", "level_reached", "restored_on",
-    "next_scope",
+    "next_scope", "sealed",
 )  # fmt: skip
 
 
@@ -105,6 +107,7 @@ def _entry(
     known = coverage.proven(host, name, proof) if proof and _is_proof_of(proof, success) else None
     covered = known.pct if known else None
     is_workflows = key == (CONTROLLER_HOST, WORKFLOWS)
+    sealed = sealed_state(home, host, name, proof)
     vault, copies = off_host.vault(home, folder, tried.off_host), off_host.copies(home, key, tried.off_host)
     return {
         "host": host,
@@ -119,12 +122,14 @@ def _entry(
             *_problems(success, proof, tried),
             *_partly(known, proof or {}),
             *_missed_targets(proof),
+            *sealed_problems(sealed),
             *off_host.problems(success, vault, copies),
         ],
         "this_run": {phase: tried.own[phase].status if phase in tried.own else None for phase in _PHASES},
         "last_success": _told(success) if success else None,
         "age_s": _age(success, now),
         "last_restore": {key: proof.get(key) for key in _PROOF} if proof else None,
+        "sealed": sealed,
         "vault": vault,
         "copies": copies,
         "evidence": str(folder.relative_to(home)),

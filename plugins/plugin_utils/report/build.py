@@ -20,6 +20,7 @@ from ..runs import Run
 from .backups import backup_entries
 from .gather import Gathered, durations, gather
 from .hosts import host_entry
+from .sealed import never_opened
 from .vulnerabilities import add_to_hosts, audited_findings, sla_section, vulnerability_section
 
 SCHEMA = "upkeep.report/1"
@@ -113,6 +114,7 @@ def summary(hosts: Sequence[Mapping[str, Any]], backups: Sequence[Mapping[str, A
         "proven_backups": len(in_scope) - unproven,
         # With no backup at all there is nothing that could be proven: not zero, unknown.
         "unproven_backups": unproven if in_scope else None,
+        "never_opened": never_opened(in_scope),
         "pending": sum(patch["pending"] for patch in known) if known else None,
         "security": sum(patch["security"] or 0 for patch in known) if known else None,
         "blocked": sum(patch["blocked"] or 0 for patch in known) if known else None,
@@ -145,6 +147,8 @@ def _unknown_summary(report: Mapping[str, Any]) -> dict[str, str]:
     told = {}
     if report["summary"]["unproven_backups"] is None:
         told["summary.unproven_backups"] = "there is no backup whose restore could be proven"
+    if report["summary"]["never_opened"] is None:
+        told["summary.never_opened"] = "the vault of an encrypted backup cannot be read"
     if report["summary"]["unaudited_hosts"] is None:
         stale = report["summary"]["stale_metadata_hosts"]
         told["summary.unaudited_hosts"] = (

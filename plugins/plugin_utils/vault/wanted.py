@@ -28,8 +28,11 @@ def phases(hosts: Iterable[Mapping[str, Any]]) -> list[str]:
     for variables in hosts:
         if vaulted(variables.get("backup_sets"), variables.get("backup_vault"), variables.get("backup_engine")):
             found["vault"] = None
-            if variables.get("backup_copies"):
-                found["copy"] = None
+        # Copies of which nothing can come, since no set goes to the vault, are to fail, not to be passed over.
+        if variables.get("backup_copies") and vaulted(
+            variables.get("backup_sets"), True, variables.get("backup_engine")
+        ):
+            found["copy"] = None
     return [phase for phase in ("vault", "copy") if phase in found]
 
 

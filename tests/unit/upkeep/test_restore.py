@@ -22,7 +22,7 @@ def options():
     """options(host="web1") -> as the command line gives them."""
 
     def make(**given):
-        names = ("host", "set", "at", "paths", "dest", "overwrite", "inventory", "home")
+        names = ("host", "set", "at", "paths", "dumps", "dest", "overwrite", "inventory", "home")
         return Namespace(**{**dict.fromkeys(names, ""), "yes": False, "arguments": [], **given})
 
     return make

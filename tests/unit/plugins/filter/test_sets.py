@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.proven.upkeep.plugins.filter.chosen_sets import chosen_sets
+from ansible_collections.proven.upkeep.plugins.filter.copies_of import copies_of
 from ansible_collections.proven.upkeep.plugins.filter.given import given
 
 SETS = [
@@ -57,3 +58,32 @@ def test_none_at_all_are_the_operations_own(sets):
 def test_refused_by_name(sets, only, named):
     with pytest.raises(AnsibleFilterError, match=named.replace(".", r"\.")):
         chosen_sets(sets, only)
+
+
+OFFSITE = {"name": "offsite", "path": "/copy", "sftp": "far", "port": None, "secret": "far_login"}
+
+
+def test_copies_of_sets_that_go_to_the_vault():
+    sets = [{"name": "etc", "keep": {"last": 2}}, {"name": "big", "vault": False}, {"name": "s3", "engine": "restic"}]
+    disk = {"name": "disk", "path": "/mnt", "sets": ["etc", "other"], "keep": {"daily": 3}}
+    items = copies_of(sets, [OFFSITE, disk], True)
+    assert [item["name"] for item in items] == ["etc on offsite", "etc on disk"]
+    assert [item["keep"] for item in items] == [{"last": 2}, {"daily": 3}]
+    assert items[0]["copy"] == {key: value for key, value in OFFSITE.items() if key != "port"}
+    assert copies_of(sets, [OFFSITE], True, {"yearly": 1})[0]["keep"] == {"yearly": 1}
+    assert copies_of(sets, [], False) == copies_of(sets, None) == copies_of(sets[2:], [OFFSITE]) == []
+
+
+@pytest.mark.parametrize(
+    ("copies", "told"),
+    [
+        ([OFFSITE, OFFSITE], "twice"),
+        ([{"path": "/x"}], "no name"),
+        ([{"name": "vault", "path": "/x"}], "neither vault nor host"),
+        ([{"name": "a"}], "no path"),
+        ([OFFSITE], "backup_vault: true"),
+    ],
+)
+def test_copies_that_make_no_sense(copies, told):
+    with pytest.raises(AnsibleFilterError, match=told):
+        copies_of([{"name": "etc"}], copies, told != "backup_vault: true" and True)

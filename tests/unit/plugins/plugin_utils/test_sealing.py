@@ -47,7 +47,7 @@ def gpg(tmp_path_factory):
     try:
         run(*base, "--quick-generate-key", "backup@example.org", "future-default", "default", "never")
         shown = run(*base, "--with-colons", "--list-keys").decode()
-        fingerprint = next(line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr"))
+        fingerprint = next((line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr")), "")
         private = home / "private.asc"
         private.touch(0o600)
         private.write_bytes(run(*base, "--armor", "--export-secret-keys"))
@@ -96,6 +96,14 @@ def test_gpg_keys_open_it(gpg, tmp_path):
     sealed.write_bytes(damaged)
     (tmp_path / "opened").unlink()
     assert unopened(sealed, private, "gpg")[0] == "damaged"
+
+
+def test_the_keyring_of_a_killed_run_is_removed(gpg, tmp_path, monkeypatch):
+    monkeypatch.setattr(sealing, "_in_memory", lambda: str(tmp_path))
+    for pid in (os.getpid(), 2**22 + 1):
+        (tmp_path / f"upkeep-gpg-{pid}-left").mkdir()
+    assert sealing.identity_fingerprint(gpg[0]) == gpg[1]
+    assert [path.name for path in tmp_path.glob("upkeep-gpg-*")] == [f"upkeep-gpg-{os.getpid()}-left"]
 
 
 def test_a_wrong_key(age, gpg, tmp_path):

@@ -25,6 +25,12 @@ def seal_to(archive, *keys, program="auto", check=False):
     return seal.run(seal.Request(archive.path, list(keys), program), check)
 
 
+def valid(document):
+    """Fails unless it fits docs/schemas/sealed.json."""
+    schema = json.loads((Path(__file__).parents[5] / "docs/schemas/sealed.json").read_text())
+    pytest.importorskip("jsonschema").Draft202012Validator(schema).validate(document)
+
+
 def failing(code, archive, *keys, **options):
     with pytest.raises(UpkeepError) as failed:
         seal_to(archive, *keys, **options)
@@ -48,6 +54,7 @@ def test_each_recipient_opens_archive_and_manifest(archive, age, age_other, ssh)
     assert (data["sha256"], data["manifest_sha256"]) == (sha256(data["archive"]), sha256(data["manifest"]))
     assert data["bytes"] == os.path.getsize(data["archive"])
     assert data["archive_sha256"] == sha256(archive.path)
+    valid(data)
     with pytest.raises(subprocess.CalledProcessError):
         opened(data["archive"], age_other[0])
 
@@ -80,6 +87,7 @@ def test_the_same_archive_for_the_same_keys_is_not_encrypted_anew(archive, age, 
 
 def test_check_mode_touches_nothing(archive, age):
     done = seal_to(archive, age[1], check=True)
+    valid(done["data"])
     assert done["changed"] and done["data"]["sha256"] is None and not os.path.exists(archive.sealed)
     seal_to(archive, age[1])
     assert not seal_to(archive, age[1], check=True)["changed"]
@@ -97,6 +105,7 @@ def test_gpg_where_age_is_missing(archive, age, gpg, monkeypatch, tmp_path):
     assert "install age" in failing("encryption_unavailable", archive, age[1])
     done = seal_to(archive, age[1], public)
     assert (done["data"]["program"], done["data"]["recipients"]) == ("gpg", [fingerprint])
+    valid(done["data"])
     assert "not to 1 recipients" in done["warnings"][0]
     assert sorted(os.listdir(archive.sealed))[0] == "a.tar.gz.gpg"  # and no keyring is left
     packets = subprocess.run([str(tools / "gpg"), "--batch", "--list-packets", done["data"]["archive"]],

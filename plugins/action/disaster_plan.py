@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What there is to rebuild a lost host from."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, ClassVar
+
+from ansible_collections.proven.upkeep.plugins.module_utils import times
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction
+from ansible_collections.proven.upkeep.plugins.plugin_utils.copies import places, take
+
+
+class ActionModule(UpkeepAction):
+    """See the documentation of the module of this name."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "host": {"type": "str", "required": True},
+        "sets": {"type": "list", "elements": "dict", "default": []},
+        "only": {"type": "list", "elements": "str", "default": []},
+        "from": {"type": "str", "default": places.FROM_VAULT},
+        "copies": {"type": "list", "elements": "dict", "default": []},
+        "secrets": {"type": "dict", "default": {}, "no_log": True},
+        "engine": {"type": "str", "default": "archive"},
+    }
+
+    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The sets that the inventory knows, and those that lie there. One that does not is told when it is taken."""
+        home, name, host = self.home(), arguments["from"], arguments["host"]
+        if name == places.FROM_VAULT:
+            place: Any = nullcontext(places.vault(home))
+        else:
+            place = places.opened(places.named(arguments["copies"], name), arguments["secrets"], home)
+        with place as store:
+            there = take.sets_of(store, host)
+        known = {str(one.get("name")): one for one in arguments["sets"] if one.get("name") not in (None, "workflows")}
+        every = [known.get(each, {"name": each}) for each in sorted({*there, *known})]
+        chosen = [one for one in every if not arguments["only"] or one["name"] in arguments["only"]]
+        missing = sorted(set(arguments["only"]) - {one["name"] for one in every})
+        if missing or not chosen:
+            raise UpkeepError(
+                "vault_missing",
+                f"{store.place} has no set {', '.join(missing) or 'at all'} of {host}; it has "
+                f"{', '.join(there) or 'nothing of that host'}.",
+            )
+        restic = [
+            one for one in chosen if (one.get("engine") or arguments["engine"]) == "restic" and one["name"] not in there
+        ]
+        return {
+            "sets": [one for one in chosen if one not in restic],
+            "restic": restic,
+            "place": store.place,
+            "started": times.iso(times.now()),
+        }

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Rebuild one set of a lost host on this one: take its archive, hand it over, restore, compare, load, check."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shlex
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.plugin_utils import names
+from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction
+from ansible_collections.proven.upkeep.plugins.plugin_utils.copies import places, take
+from ansible_collections.proven.upkeep.plugins.plugin_utils.disaster import rebuild
+from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
+
+# In an archive with databases this folder holds their dumps; backup_restore leaves it out.
+_DUMPS = b'".upkeep-dumps/'
+
+
+class ActionModule(UpkeepAction):
+    """See the documentation of the module of this name."""
+
+    _requires_connection = True
+    TRANSFERS_FILES = True
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "host": {"type": "str", "required": True},
+        "backup": {"type": "str", "required": True},
+        "from": {"type": "str", "default": places.FROM_VAULT},
+        "at": {"type": "str"},
+        "dest": {"type": "path"},
+        "dumps": {"type": "list", "elements": "dict", "default": []},
+        "load": {"type": "bool", "default": True},
+        "checks": {"type": "list", "elements": "raw", "default": []},
+        "identity": {"type": "str"},
+        "copies": {"type": "list", "elements": "dict", "default": []},
+        "secrets": {"type": "dict", "default": {}, "no_log": True},
+    }
+
+    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The set's document, whatever came of it; in check mode what there is to rebuild it from."""
+        self.given = arguments
+        home = self.home()
+        told = rebuild.Rebuild(arguments["backup"], arguments["dest"])
+        # Of this run's own: what a killed one left is removed with it.
+        folder = home / "state" / "disaster" / names.encode(f"{self.inventory_name()} {arguments['backup']}")
+        try:
+            self._rebuild(told, home, folder)
+        except UpkeepError as error:
+            told.facts.update(error.details.get("facts") or {})
+            failure = {"failed": True, "error_code": error.code, "msg": error.message}
+            return {"changed": True, **failure, "data": told.document()}
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if self._connection._shell.tmpdir:
+                self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]
+        return {"changed": not self.check, "data": told.document()}
+
+    def _rebuild(self, told: rebuild.Rebuild, home: Path, folder: Path) -> None:
+        taken = told.step("take", lambda: self._take(told, home, folder))
+        if taken is None:  # check mode
+            return
+        files = told.step("hand_over", lambda: self._handed_over([taken.archive, taken.manifest]))
+        archive: dict[str, Any] = {"archive": files[0], **({"manifest": files[1]} if len(files) > 1 else {})}
+        place = {**archive, "overwrite": "always", **({"dest": told.dest} if told.dest else {})}
+        facts = told.step("restore", lambda: rebuild.restored(self._ask("backup_restore", place)))
+        told.facts.update(facts)
+        told.facts.update(told.step("compare", lambda: rebuild.compared(self._ask("backup_restore", place, dry=True))))
+        if self.given["load"] and (self.given["dumps"] or _has_dumps(taken.manifest)):
+            load = {**archive, "dumps": self.given["dumps"], "secrets": self.given["secrets"], "overwrite": True}
+            told.facts.update(told.step("databases", lambda: rebuild.loaded(self._ask("backup_load", load))))
+        if self.given["checks"]:
+            check = {"checks": self.given["checks"], "folder": facts["dest"] or "/"}
+            told.facts.update(told.step("checks", lambda: rebuild.checked(self._ask("restore_checks", check))))
+
+    def _take(self, told: rebuild.Rebuild, home: Path, folder: Path) -> take.Taken | None:
+        name, identity = self.given["from"], self.given["identity"]
+        place: Any = (
+            nullcontext(places.vault(home))
+            if name == places.FROM_VAULT
+            else places.opened(places.named(self.given["copies"], name), self.given["secrets"], home)
+        )
+        with place as store:
+            entry = take.find(store, self.given["host"], told.backup, self.given["at"], name)
+            told.entry = entry.document()
+            key = home / Path(identity).expanduser() if identity else None
+            if self.check:
+                with tempfile.TemporaryDirectory(prefix="upkeep-") as scratch:
+                    told.facts["bytes_needed"] = take.restored_bytes(store, entry, Path(scratch), key)
+                told.facts["bytes_free"] = self._reached(lambda: self._free(told.dest or "/"))
+                return None
+            taken = take.take(store, entry, folder, key)
+        told.facts["opened_with"] = taken.opened_with
+        return taken
+
+    def _free(self, folder: str) -> int | None:
+        """Bytes on the file system that holds it, or will."""
+        look = f'd={shlex.quote(folder)}; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; df -Pk "$d"'
+        said = str(self._low_level_execute_command(look, sudoable=True).get("stdout") or "").splitlines()  # type: ignore[no-untyped-call]
+        fields = said[-1].split() if said else []
+        return int(fields[3]) * 1024 if len(fields) >= 6 and fields[3].isdigit() else None
+
+    def _handed_over(self, paths: list[Path | None]) -> list[str]:
+        """Where the files lie on the drill host; as they are where that is this machine."""
+        files = [str(path) for path in paths if path]
+        if self._connection.transport == "local":
+            return files
+        return self._reached(lambda: self._sent(files))  # type: ignore[no-any-return]
+
+    def _sent(self, files: list[str]) -> list[str]:
+        if not self._connection._shell.tmpdir:
+            self._make_tmp_path()  # type: ignore[no-untyped-call]
+        folder = self._connection._shell.tmpdir
+        there = [self._connection._shell.join_path(folder, os.path.basename(file)) for file in files]
+        for here, place in zip(files, there):
+            self._transfer_file(here, place)  # type: ignore[no-untyped-call]
+        self._fixup_perms2((folder, *there), execute=False)  # type: ignore[no-untyped-call]
+        return there
+
+    def _ask(self, module: str, given: dict[str, Any], dry: bool = False) -> dict[str, Any]:
+        """A module's answer, failed or not; with `dry` in check mode."""
+        self._task.check_mode = dry
+        try:
+            answer = self._reached(
+                lambda: self._execute_module(f"proven.upkeep.{module}", module_args=given, task_vars=self.vars)  # type: ignore[no-untyped-call]
+            )
+        finally:
+            self._task.check_mode = False
+        return plain(answer)  # type: ignore[no-any-return]
+
+    def _reached(self, do: Callable[[], Any]) -> Any:
+        try:
+            return do()
+        except AnsibleConnectionFailure as error:
+            raise UpkeepError(
+                "drill_host_unreachable", f"{self.inventory_name()} cannot be reached ({error}); look at that machine."
+            ) from None
+
+
+def _has_dumps(manifest: Path | None) -> bool:
+    """Whether the archive holds dumps, by a look at the names in its manifest."""
+    if manifest is None:
+        return False
+    try:
+        with gzip.open(manifest) as lines:
+            return any(_DUMPS in line for line in lines)
+    except (OSError, EOFError, zlib.error):
+        return False  # the restore has said so already

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The files of a copy: the vault's layout below its folder. An archive is there once its index entry is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..vault.index import Vaulted, relative
+from .store import PART, Store
+
+_LONGEST_INDEX = 1 << 20
+_STAMP = r"(?P<stamp>[0-9]{8}T[0-9]{6}Z)(?:\.(?P<number>[0-9]+))?"
+_INDEX = re.compile(_STAMP + r"\.json")
+# What a copy run writes, and nothing that anybody else put there.
+_OURS = re.compile(_STAMP + r"\.(json|tar(\.zst|\.gz)?(\.manifest\.jsonl\.gz)?(\.age|\.gpg)?)(\.part)?")
+
+
+@dataclass(frozen=True)
+class There:
+    """What lies in the folder of one set: `entries` newest first, `index` the file of each by `created`.
+
+    `unreadable` are index entries that are none: cut while written, or damaged since.
+    """
+
+    entries: list[Vaulted]
+    index: dict[str, str]
+    files: dict[str, int]
+    unreadable: list[str]
+
+    def leftovers(self, coming: Collection[str] = ()) -> list[str]:
+        """Files of interrupted runs, and of replaced archives, that no index entry names; not those of `coming`."""
+        named = {name for one in self.entries for name in (one.archive, one.manifest) if name} | set(
+            self.index.values()
+        )
+        doubtful = {_stamp(name) for name in self.unreadable}
+        return [
+            name
+            for name in sorted(self.files)
+            if _OURS.fullmatch(name) and name not in named and name not in coming and _stamp(name) not in doubtful
+        ]
+
+
+def folder_of(host: str, backup: str) -> str:
+    """The folder of a set, in the vault and in each copy."""
+    return str(relative(host, backup))
+
+
+def there(store: Store, host: str, backup: str) -> There:
+    """Look. Of several index entries of one time the last one counts."""
+    folder = folder_of(host, backup)
+    files = store.files(folder)
+    found: dict[str, tuple[int, str, Vaulted]] = {}
+    unreadable = []
+    for name in files:
+        match = _INDEX.fullmatch(name)
+        if not match:
+            continue
+        entry = _entry(store, f"{folder}/{name}")
+        if entry is None or entry.archive not in files or (entry.manifest and entry.manifest not in files):
+            unreadable.append(name)
+            continue
+        number = int(match["number"] or 1)
+        if number >= found.get(entry.created, (0,))[0]:
+            found[entry.created] = (number, name, entry)
+    ordered = sorted(found.items(), reverse=True)
+    return There(
+        entries=[entry for _created, (_number, _name, entry) in ordered],
+        index={created: name for created, (_number, name, _entry) in ordered},
+        files=files,
+        unreadable=sorted(unreadable),
+    )
+
+
+def numbered(name: str, number: int) -> str:
+    """`20261123T083403Z.2.tar.gz` for a name that is taken."""
+    stamp, dot, rest = name.partition(".")
+    return name if number == 1 else f"{stamp}.{number}{dot}{rest}"
+
+
+def renamed(entry: Vaulted, archive: str, manifest: str | None) -> Vaulted:
+    """`entry` with the names that its files have in the copy."""
+    return replace(entry, archive=archive, manifest=manifest)
+
+
+def as_bytes(document: Mapping[str, Any]) -> bytes:
+    """An index entry as a file."""
+    return (json.dumps(document, indent=2) + "\n").encode("ascii")
+
+
+def _entry(store: Store, path: str) -> Vaulted | None:
+    content = b""
+    with store.reading(path) as stream:
+        while len(content) < _LONGEST_INDEX and (piece := stream.read(_LONGEST_INDEX)):
+            content += piece
+    try:
+        return Vaulted.from_document(json.loads(content))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _stamp(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def part_of(name: str) -> str:
+    """Under which name a file lies while it is written."""
+    return name + PART

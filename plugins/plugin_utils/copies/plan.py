@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which archives a copy should get, and which it no longer keeps. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import retention
+
+from ..vault.index import Vaulted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All newest first. `why` says of each `created` what keeps it, or what it goes for."""
+
+    bring: list[Vaulted]
+    keep: list[Vaulted]
+    remove: list[Vaulted]
+    why: dict[str, str]
+
+
+def planned(
+    vault: Sequence[Vaulted],
+    there: Sequence[Vaulted],
+    rules: Mapping[str, int],
+    at_least: int = 1,
+    verified: Collection[str] = (),
+    append_only: bool = False,
+) -> Plan:
+    """By the copy's own rules over what both places have: what would go at once is not brought.
+
+    Never the newest one, nor one whose archive_sha256 is among `verified`, is removed; nothing at all from a place
+    that only takes.
+    """
+    theirs = {one.created: one for one in there}
+    every = {**theirs, **{one.created: one for one in vault}}
+    kept, gone = retention.plan(_as_archives(every.values()), rules, at_least, None, verified)
+    ours = {one.created: one for one in vault}
+    stays = [one["created"] for one in kept]
+    bring = [ours[created] for created in stays if created in ours and not _same(ours[created], theirs.get(created))]
+    goes = [one["created"] for one in gone if one["created"] in theirs]
+    return Plan(
+        bring=bring,
+        keep=[theirs[created] for created in theirs if append_only or created in stays],
+        remove=[] if append_only else [theirs[created] for created in goes],
+        why={one["created"]: one["why"] for one in [*kept, *gone]},
+    )
+
+
+def _same(ours: Vaulted, theirs: Vaulted | None) -> bool:
+    return theirs is not None and theirs.sha256 == ours.sha256
+
+
+def _as_archives(entries: Iterable[Vaulted]) -> list[dict[str, Any]]:
+    ordered = sorted(entries, key=lambda one: one.created, reverse=True)
+    return [
+        {"created": one.created, "sha256": one.archive_sha256, "bytes": one.bytes, "current": number == 0}
+        for number, one in enumerate(ordered)
+    ]

@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One set's way from the vault or a copy onto the drill host, step by step. Pure but for the clock.
+
+Each step is timed, and the first that fails is the last. What a step does is given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.proven.upkeep.plugins.module_utils import times
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+
+OK, FAILED, NOT_DONE = "ok", "failed", "not_done"
+# In this order; what is not reached is not done.
+STEPS = ("take", "hand_over", "restore", "compare", "databases", "checks")
+
+
+@dataclass
+class Rebuild:
+    """What is told of one set. `entry` is what the vault or the copy says of the archive."""
+
+    backup: str
+    dest: str | None
+    entry: Mapping[str, Any] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def step(self, name: str, do: Callable[[], Any]) -> Any:
+        """Do it, and note how it went. Raises UpkeepError as `do` does."""
+        begun = time.monotonic()
+        told: dict[str, Any] = {"status": OK, "reason": None}
+        try:
+            return do()
+        except UpkeepError as error:
+            told = {"status": FAILED, "reason": f"{error.code}: {error.message}"}
+            raise
+        finally:
+            self.steps[name] = {**told, "duration_ms": int((time.monotonic() - begun) * 1000)}
+
+    def document(self) -> dict[str, Any]:
+        """The set's part of upkeep.disaster_drill/1."""
+        entry = self.entry or {}
+        steps = [
+            {"step": name, **self.steps.get(name, {"status": NOT_DONE, "reason": None, "duration_ms": 0})}
+            for name in STEPS
+        ]
+        broken = [f"{one['step']}: {one['reason']}" for one in steps if one["status"] == FAILED]
+        return {
+            "backup": self.backup,
+            "status": FAILED if broken else OK,
+            "reason": "; ".join(broken) or None,
+            "created": entry.get("created"),
+            "age_ms": age_ms(entry.get("created")),
+            "archive": entry.get("archive"),
+            "archive_sha256": entry.get("archive_sha256"),
+            "bytes": entry.get("bytes"),
+            "files": entry.get("files"),
+            "sealed": entry.get("sealed"),
+            "dest": self.dest,
+            "in_place": self.dest is None,
+            "opened_with": None,
+            "entries": None,
+            "bytes_restored": None,
+            "databases": [],
+            "rows": None,
+            "checks": [],
+            "not_restored": [],
+            **self.facts,
+            "steps": steps,
+            "duration_ms": sum(one["duration_ms"] for one in steps),
+        }
+
+
+def age_ms(created: Any) -> int | None:
+    """How much of the time before the disaster would be lost, were it now: the RPO that was met."""
+    try:
+        return max(0, int((times.now() - times.parse(created)).total_seconds() * 1000))
+    except (TypeError, ValueError):
+        return None
+
+
+def restored(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of a restore, by what `backup_restore` answered. Raises UpkeepError where it did not all go well."""
+    data = answer.get("data") or {}
+    if answer.get("failed"):
+        raise _failure(answer)
+    return {
+        "dest": data.get("dest"),
+        "in_place": bool(data.get("in_place")),
+        "bytes_restored": data.get("bytes"),
+        "not_restored": list(data.get("not_restored") or []),
+    }
+
+
+def compared(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of a comparison: a second restore that would have nothing to do. Raises UpkeepError `restore_differs`."""
+    if answer.get("failed"):
+        raise _failure(answer)
+    data = answer.get("data") or {}
+    counts = data.get("counts") or {}
+    off = [*(data.get("created") or []), *(data.get("replaced") or [])]
+    off += [str(one.get("path")) for one in data.get("refused") or []]
+    if off:
+        raise UpkeepError(
+            "restore_differs",
+            f"{len(off)} entries are not as the manifest has them after the restore; the first: {', '.join(off[:3])}.",
+        )
+    if not counts.get("unchanged"):
+        raise UpkeepError("nothing_restored", "the archive holds no entry, so nothing was rebuilt.")
+    return {"entries": counts["unchanged"]}
+
+
+def loaded(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of the databases, by what `backup_load` answered. Raises UpkeepError where one did not load."""
+    data = answer.get("data") or {}
+    databases = [
+        {key: one.get(key) for key in ("name", "engine", "database", "ok", "tables", "rows", "rows_expected", "why")}
+        for one in data.get("dumps") or []
+    ]
+    rows = [one["rows"] for one in databases if one["rows"] is not None]
+    facts = {"databases": databases, "rows": sum(rows) if rows else None}
+    if answer.get("failed"):
+        error = _failure(answer)
+        raise UpkeepError(error.code, error.message, facts=facts)
+    bad = [one for one in databases if not one["ok"]]
+    if bad:
+        first = f"{bad[0]['name']}: {bad[0]['why']}"
+        raise UpkeepError("dump_not_loaded", f"{len(bad)} dumps were not loaded; the first: {first}.", facts=facts)
+    return facts
+
+
+def checked(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of the checks, by what `restore_checks` answered. Raises UpkeepError `check_failed`."""
+    facts = {"checks": list(answer.get("checks") or [])}
+    if answer.get("failed"):
+        error = _failure(answer)
+        raise UpkeepError(error.code, error.message, facts=facts)
+    return facts
+
+
+def _failure(answer: Mapping[str, Any]) -> UpkeepError:
+    return UpkeepError(
+        str(answer.get("error_code") or "module_failed"), str(answer.get("msg") or "no answer from the drill host")
+    )

@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A host is lost; another machine, the escrowed secrets and a copy are all that there is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import index
+
+DRILL = "playbooks/disaster_drill.yml"
+
+
+@pytest.fixture
+def lost(clone, refuses, tmp_path):
+    """(inventory, sets, copy): the vault has two sets of web1, which nobody can reach any more."""
+    data = tmp_path / "srv/data"
+    (data / "sub").mkdir(parents=True)
+    for number in range(5):
+        (data / "sub" / f"file{number}").write_text(f"{number}\n" * 100)
+    (data / "link").symlink_to("sub/file1")
+    (tmp_path / "srv/conf").mkdir()
+    (tmp_path / "srv/conf/app.conf").write_text("works = yes\n")
+    checks = [{"name": "parses", "argv": ["grep", "-rq", "works = yes", "."]}]
+    sets = [
+        {"name": "data", "paths": [str(data)], "dest": str(tmp_path / "web1/data.tar.gz")},
+        {
+            "name": "conf",
+            "paths": [str(tmp_path / "srv/conf")],
+            "dest": str(tmp_path / "web1/conf.tar.gz"),
+            "checks": checks,
+        },
+    ]
+    ran = clone.run("playbooks/backup.yml", clone.inventory({"web1": {}}), backup_sets=sets)
+    assert ran.rc == 0, ran.stdout
+    for one in sets:
+        _into_the_vault(clone.path, one["name"], clone.json(f"backups/hosts/web1/{one['name']}/last_success.json"))
+    shutil.rmtree(tmp_path / "srv")
+    shutil.rmtree(tmp_path / "web1")
+    inventory = clone.inventory({"web1": {**refuses, "backup_sets": sets}, "drill1": {}})
+    return inventory, sets, {"name": "disk", "path": str(tmp_path / "disk"), "require_mount": False}
+
+
+def _into_the_vault(home: Path, name: str, backup: dict) -> None:
+    folder = index.place(home, "web1", name)
+    folder.mkdir(parents=True)
+    stamp = backup["created"].replace("-", "").replace(":", "")
+    archive, manifest = f"{stamp}.tar.gz", f"{stamp}.tar.gz.manifest.jsonl.gz"
+    shutil.copy(backup["archive"], folder / archive)
+    shutil.copy(backup["manifest"], folder / manifest)
+    index.add(
+        folder,
+        index.Vaulted(
+            host="web1", backup=name, created=backup["created"], pulled_at=backup["created"], archive=archive,
+            bytes=backup["bytes"], sha256=backup["sha256"], archive_sha256=backup["sha256"], manifest=manifest,
+            manifest_sha256=hashlib.sha256((folder / manifest).read_bytes()).hexdigest(), files=backup["files"],
+            machine={"nodename": "web1", "machine_id": None},
+        ),
+    )  # fmt: skip
+
+
+def drill(clone, inventory, **more):
+    return clone.run(DRILL, inventory, target="drill1", disaster_of="web1", **more)
+
+
+def documents(clone):
+    return [json.loads(path.read_text()) for path in sorted(clone.path.glob("backups/disaster_drills/*.json"))]
+
+
+def test_a_lost_host_is_rebuilt_from_the_vault(clone, lost, tmp_path):
+    inventory, _sets, _copy = lost
+    dest = tmp_path / "dest"
+    ran = drill(clone, inventory, disaster_dest=str(dest))
+    assert ran.rc == 0, ran.stdout
+    assert "dry run: 2 sets to rebuild" in ran.stdout and "disaster_confirm=drill1" in ran.stdout
+    assert not dest.exists() and documents(clone) == []
+
+    ran = drill(clone, inventory, disaster_dest=str(dest), disaster_confirm="drill1")
+    assert ran.rc == 0, ran.stdout
+    assert "web1 is back: 2 sets" in ran.stdout
+    assert (dest / str(tmp_path).lstrip("/") / "srv/data/sub/file3").read_text() == "3\n" * 100
+    (document,) = documents(clone)
+    assert (document["status"], document["host"], document["drill_host"]) == ("ok", "web1", "drill1")
+    sets = {one["backup"]: one for one in document["sets"]}
+    assert sets["data"]["entries"] >= 8 and sets["conf"]["checks"][0]["ok"]
+    assert [step["status"] for step in sets["data"]["steps"]] == ["ok"] * 4 + ["not_done"] * 2
+    assert all(one["duration_ms"] <= document["duration_ms"] for one in document["sets"])
+    text = next(clone.path.glob("backups/disaster_drills/*.txt")).read_text()
+    assert "REBUILT" in text and "NOT PROVEN" in text and "the vault" in text and "parses: passed" in text
+    (seen,) = [one for one in clone.observations() if one["phase"] == "disaster_drill" and one["status"] == "ok"]
+    assert seen["host"] == "drill1"
+    assert not list((clone.path / "state").glob("disaster/*"))
+    clone.validate_documents()
+
+    # To its own place, which is empty; a check that does not hold is no rebuilt host.
+    wrong = [{"name": "conf", "checks": [{"name": "broken", "argv": ["false"]}]}]
+    ran = drill(
+        clone, inventory, disaster_sets=wrong, disaster_only="conf,data", disaster_in_place=["data", "conf"],
+        disaster_confirm="drill1",
+    )  # fmt: skip
+    assert ran.rc != 0 and "check_failed" in ran.stdout
+    assert (tmp_path / "srv/data/sub/file3").exists() and (tmp_path / "srv/conf/app.conf").exists()
+    last = documents(clone)[-1]
+    assert last["status"] == "failed" and {one["backup"]: one["status"] for one in last["sets"]}["data"] == "ok"
+    clone.validate_documents()
+
+
+def test_nothing_but_a_copy_in_a_fresh_home(clone, lost, tmp_path):
+    _inventory, _sets, copy = lost
+    shutil.move(clone.path / "backups/vault", copy["path"])
+    for name in ("backups", "runs", "state", "reports", "audits"):
+        shutil.rmtree(clone.path / name, ignore_errors=True)
+    options = {"backup_copies": [copy], "disaster_from": "disk", "disaster_confirm": "drill1"}
+    alone = clone.inventory({"drill1": {}})  # the inventory lost it, too
+    ran = drill(clone, alone, disaster_dest=str(tmp_path / "dest"), **options)
+    assert ran.rc == 0, ran.stdout
+    (document,) = documents(clone)
+    assert document["from"] == "disk" and len(document["sets"]) == 2 and document["status"] == "ok"
+
+    # A damaged archive in the copy: that set is not back, the other is.
+    archive = next((Path(copy["path"]) / "web1/conf").glob("*.tar.gz"))
+    archive.write_bytes(archive.read_bytes()[:-1] + b"x")
+    ran = drill(clone, alone, disaster_dest=str(tmp_path / "again"), **options)
+    assert ran.rc != 0 and "copy_damaged" in ran.stdout
+    assert {one["backup"]: one["status"] for one in documents(clone)[-1]["sets"]} == {"data": "ok", "conf": "failed"}
+    clone.validate_documents()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"disaster_of": ""}, "Nothing was done"),
+        ({"target": "web9"}, "Nothing was done"),
+        ({"disaster_of": "drill1"}, "disaster_rebuild=true"),
+        ({"disaster_from": "nowhere"}, "copy_unknown"),
+        ({"disaster_of": "db1"}, "It has"),
+        ({"disaster_only": "shop"}, "has no set shop"),
+    ],
+)
+def test_accidents_are_refused(clone, more, told, tmp_path):
+    given = {"target": "drill1", "disaster_of": "web1", "disaster_confirm": "drill1", **more}
+    ran = clone.run(DRILL, clone.inventory({"web1": {}, "drill1": {}}), disaster_dest=str(tmp_path / "x"), **given)
+    assert ran.rc != 0
+    assert told in " ".join(ran.stdout.split()) or "has no set" in " ".join(ran.stdout.split()), ran.stdout
+    assert "Traceback" not in ran.stdout and not (tmp_path / "x").exists()
