@@ -26,7 +26,7 @@ extends_documentation_fragment:
 options:
   phases:
     description: What the run sets out to observe on every host, such as V(backup), V(restore_test), V(patch_level),
-      V(audit).
+      V(audit). To V(backup) come V(vault) and V(copy) where one of the hosts has a set that goes there.
     type: list
     elements: str
     required: true
