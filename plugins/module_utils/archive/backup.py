@@ -97,14 +97,24 @@ class _Run:
         if not check:
             self.warnings += self._settle()
         self._warn_of_links()
-        if check or self.request.snapshot == "none":  # check mode touches nothing: it looks at the live tree
+        if check:  # it touches nothing: it looks at the live tree
             self.walker = self._walker()
             return self._backed_up(check)
+        request = self.request
+        dumps = with_dumps.taken(request.dumps, request.secrets or {}, request.name, self.dest.archive)
+        # Dumps first: what refers to a file, such as a path in a table, must not be newer than the files.
+        with dumps as (self.dumps, self.dump_walker):
+            return self._with_files()
+
+    def _with_files(self) -> Dict[str, Any]:
+        if self.request.snapshot == "none":
+            self.walker = self._walker()
+            return self._backed_up(False)
         with self._snapshots() as taken:
             self.roots, self.warnings = taken.roots, self.warnings + taken.warnings
             self.walker = self._walker(taken)
             told = len(taken.warnings)
-            result = self._backed_up(check)
+            result = self._backed_up(False)
         result["data"].update(snapshot=taken.document)
         result["data"]["warnings"] += taken.warnings[told:]
         return result
@@ -208,13 +218,10 @@ class _Run:
             self.codec, self.level, self.request.threads or usable_cpus(), self.request.xattrs, self.request.sparse,
             self.request.on_changed,
         )  # fmt: skip
-        request = self.request
-        taken = with_dumps.taken(request.dumps, request.secrets or {}, request.name, self.dest.archive)
-        # Dumps first: what refers to a file, such as a path in a table, must not be newer than the files.
-        with self.dest.locked() as stream, taken as (self.dumps, dumps), cache.recording(self.dest.spool) as recorder:
+        with self.dest.locked() as stream, cache.recording(self.dest.spool) as recorder:
             writer = ArchiveWriter(stream, self.dest.spool, settings, self._manifest_header())
             try:
-                for node in with_dumps.merged(self.walker.nodes(recorder), dumps):
+                for node in with_dumps.merged(self.walker.nodes(recorder), self.dump_walker):
                     writer.add(node)
                 self._refuse_unreadable(writer)
                 document = self._publish(writer)
