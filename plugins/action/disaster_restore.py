@@ -76,7 +76,7 @@ class ActionModule(UpkeepAction):
         told.facts.update(facts)
         told.facts.update(told.step("compare", lambda: rebuild.compared(self._ask("backup_restore", place, dry=True))))
         if self.given["load"] and (self.given["dumps"] or _has_dumps(taken.manifest)):
-            load = {**archive, "dumps": self.given["dumps"], "secrets": self.given["secrets"], "overwrite": True}
+            load = {**archive, "dumps": self.given["dumps"], "secrets": self.given["secrets"], "overwrite": "always"}
             told.facts.update(told.step("databases", lambda: rebuild.loaded(self._ask("backup_load", load))))
         if self.given["checks"]:
             check = {"checks": self.given["checks"], "folder": facts["dest"] or "/"}
