@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import index
 
+from tests.sshd import SSHD, Sshd
+
 DRILL = "playbooks/disaster_drill.yml"
 
 
@@ -108,17 +110,31 @@ def test_a_lost_host_is_rebuilt_from_the_vault(clone, lost, tmp_path):
     clone.validate_documents()
 
 
-def test_nothing_but_a_copy_in_a_fresh_home(clone, lost, tmp_path):
+@pytest.fixture
+def over_ssh(tmp_path):
+    """A drill host's variables: this machine, through a real sshd."""
+    if not SSHD:
+        pytest.skip("sshd is missing (Debian: apt-get install openssh-server)")
+    sshd = Sshd(tmp_path / "sshd").start()
+    yield {
+        "ansible_connection": "ssh", "ansible_host": sshd.alias, "ansible_ssh_args": f"-F {sshd.config}",
+        "ansible_remote_tmp": str(tmp_path / "remote"),
+    }  # fmt: skip
+    sshd.stop()
+
+
+def test_nothing_but_a_copy_in_a_fresh_home(clone, lost, over_ssh, tmp_path):
     _inventory, _sets, copy = lost
     shutil.move(clone.path / "backups/vault", copy["path"])
     for name in ("backups", "runs", "state", "reports", "audits"):
         shutil.rmtree(clone.path / name, ignore_errors=True)
     options = {"backup_copies": [copy], "disaster_from": "disk", "disaster_confirm": "drill1"}
-    alone = clone.inventory({"drill1": {}})  # the inventory lost it, too
+    alone = clone.inventory({"drill1": over_ssh})  # the inventory lost it, too
     ran = drill(clone, alone, disaster_in_place="data,conf", **options)
     assert ran.rc == 0, ran.stdout
     assert (tmp_path / "srv/data/sub/file3").exists() and (tmp_path / "srv/conf/app.conf").exists()
     (document,) = documents(clone)
+    assert document["sets"][0]["steps"][1]["step"] == "hand_over" and not list((tmp_path / "remote").glob("*/*"))
     assert document["from"] == "disk" and len(document["sets"]) == 2 and document["status"] == "ok"
 
     # A damaged archive in the copy: that set is not back, the other is.
