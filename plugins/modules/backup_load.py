@@ -53,7 +53,8 @@ options:
   overwrite:
     description:
       - With V(never), nothing at all is loaded where a database is there already and holds a table or a key.
-      - With V(always), such a database is dropped first.
+      - With V(always), such a database is replaced. PostgreSQL's is renamed while the other is loaded, dropped when
+        that worked, and comes back when not; it takes room for both. The others are dropped or emptied first.
     type: str
     choices: [never, always]
     default: never

@@ -64,6 +64,10 @@ options:
     description: As for M(proven.upkeep.restore_verify), run on the machine that restores.
     type: list
     elements: raw
+  dumps:
+    description: As for M(proven.upkeep.restore_verify), loaded on the machine that restores.
+    type: list
+    elements: dict
   keep:
     description: As for M(proven.upkeep.restore_verify).
     type: bool

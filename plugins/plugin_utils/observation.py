@@ -22,7 +22,7 @@ OFF_HOST_TAGS = {"vault": ("backup", "vault"), "copy": ("backup", "vault")}
 # What a report shows of a host, in this order, whether or not the run at hand did it.
 PHASES = tuple(PHASE_TAGS)
 # Those that speak with the host. An audit of recorded facts can succeed while the host is away.
-CONTACT = ("backup", "restore_test", "restore", "disaster_drill", "patch_level", "patch")
+CONTACT = ("backup", "vault", "restore_test", "restore", "disaster_drill", "patch_level", "patch")
 
 WORKFLOWS = "workflows"
 CONTROLLER_HOST = "localhost"

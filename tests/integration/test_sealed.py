@@ -12,15 +12,6 @@ import sys
 import pytest
 
 pytestmark = pytest.mark.once
-PULL = """
-- hosts: web1
-  gather_facts: false
-  tasks:
-    - proven.upkeep.backup_pull:
-        archive: "{{ backup_sets[0] | proven.upkeep.archive_of('archives', 'auto') }}"
-        backup: data
-        recipients: "{{ backup_encrypt_to }}"
-"""
 DRILL = "playbooks/restore_test.yml"
 
 
@@ -44,14 +35,11 @@ def vaulted(clone, small_set, tmp_path):
     # Host-side keys are public ones: nothing else is in these variables.
     variables = {
         "backup_sets": [{**small_set[1], "name": "data"}], "backup_encrypt_to": keys, "target": "web1",
-        "restore_test_on": "controller", "restore_test_from": "vault", "gate_enforce": False,
+        "backup_vault": True, "restore_test_on": "controller", "gate_enforce": False,
         "restore_test_folder": str(tmp_path / "scratch"),
     }  # fmt: skip
     inventory = clone.inventory({"web1": {}})
     ran = clone.run("playbooks/backup.yml", inventory, **variables)
-    assert ran.rc == 0, ran.stdout
-    (clone.path / "pull.yml").write_text(PULL)
-    ran = clone.run("pull.yml", inventory, **variables)
     assert ran.rc == 0, ran.stdout
     return inventory, variables, keys
 
@@ -88,6 +76,7 @@ def test_a_drill_opens_it_with_the_escrowed_key_and_with_no_other(clone, vaulted
     sealed.write_bytes(content)
     ran = clone.run(DRILL, inventory, **variables, backup_identity="state/keys/backup.agekey")
     assert ran.rc != 0 and sealed.name in ran.stdout
+    clone.validate_documents()
     secrets = [line for line in (clone.path / "state/keys/backup.agekey").read_text().splitlines() if "SECRET" in line]
     for path in clone.path.rglob("*"):
         if path.is_file() and path.suffix != ".agekey" and ".git" not in path.parts:

@@ -196,6 +196,17 @@ def test_what_is_mounted_below_and_has_no_snapshots_is_read_live_and_named(volum
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+def test_dumps_come_before_the_snapshot(volume, tmp_path):
+    """What a dump refers to, such as a file that a row names, must not be newer than the files."""
+    file = volume / "data/uploaded"
+    dump = {"name": "d", "engine": "command", "argv": ["sh", "-c", f"echo late > {file}; echo a row names {file}"]}
+    for _run in range(2):
+        file.unlink(missing_ok=True)
+        done = backup.run(request(volume, tmp_path, dumps=[dump]))["data"]
+        assert done["dumps"] and read(done["archive"], file) == "late\n"
+        assert done["snapshot"]["driver"] == "btrfs" and not left(volume)
+
+
 def test_a_failed_run_leaves_no_snapshot(volume, tmp_path, monkeypatch):
     def fail(*_arguments):
         raise UpkeepError("unreadable", "no")

@@ -9,7 +9,7 @@ import sqlite3
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup, restore, restore_in_place
-from ansible_collections.proven.upkeep.plugins.module_utils.dumps import load, restored, take
+from ansible_collections.proven.upkeep.plugins.module_utils.dumps import load, model, postgresql, restored, take
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from tests.servers.databases import SECRETS
@@ -123,6 +123,10 @@ def test_what_the_server_refuses_is_a_sentence_without_the_secret(shop, web, red
         print(caught.value.message)
 
 
+def _fails(*_arguments):
+    raise model.Failed("it broke", "pg_restore", 1)
+
+
 class TestInAnArchive:
     """Through the backup and the drill, as the modules call them."""
 
@@ -173,7 +177,9 @@ class TestInAnArchive:
         assert self.drill(tmp_path, []).document["archive_sha256"] == first["sha256"]
         assert not (tmp_path / "a/set.history").exists() or not any((tmp_path / "a/set.history").iterdir())
 
-    def test_a_restore_loads_them_into_their_servers(self, shop, web, redis, tmp_path, state, files):
+    def test_a_restore_loads_them_into_their_servers(self, shop, web, redis, tmp_path, files, monkeypatch):
+        state = tmp_path / "state"
+        monkeypatch.setenv("UPKEEP_STATE_DIR", str(state))
         lite = tmp_path / "app.db"
         with contextlib.closing(sqlite3.connect(lite)) as database:
             database.executescript("CREATE TABLE t (i); INSERT INTO t VALUES (1), (2);")
@@ -212,6 +218,15 @@ class TestInAnArchive:
         assert redis.cli("-n", "3", "SMEMBERS", "s").split() and 0 < int(redis.cli("TTL", "b")) <= 1000
         assert lite.stat().st_mode & 0o777 == 0o640
         assert not any(state.glob("dumps/*")) and not any((state / "dumps").glob("load-*"))
+
+        # what was there comes back when the other cannot be loaded
+        shop.sql("CREATE TABLE s.mine (i int)", "shop")
+        with monkeypatch.context() as broken:
+            broken.setattr(postgresql.Postgresql, "_count", _fails)
+            failed = restored.run(request._replace(only=["shop"], overwrite="always"))
+        assert failed.failure.code == "dump_not_loaded" and failed.document["status"] == "failed"
+        assert shop.sql("SELECT to_regclass('s.mine')", "shop") == "s.mine\n"
+        assert "before_upkeep" not in shop.sql("SELECT string_agg(datname, ' ') FROM pg_database")
 
         some = restored.run(request._replace(only=["web"], databases=["web"], overwrite="always"))
         assert [item["database"] for item in some.document["dumps"]] == ["web"]

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
@@ -81,6 +82,7 @@ class _Run:
             span = f"{self.codec.levels[0]} to {self.codec.levels[-1]}"
             raise UpkeepError("bad_parameter", f"level: {self.codec.name} takes {span}, not {self.level}.")
         self.roots = walk.find_roots(request.paths, request.root)
+        self.snapshots: Any = None
         self.dumps = with_dumps.check(request.dumps, request.secrets or {}, self.roots)
         self.parameters = {
             "backup": request.name, "root": request.root, "paths": sorted(request.paths),
@@ -97,17 +99,27 @@ class _Run:
         if not check:
             self.warnings += self._settle()
         self._warn_of_links()
-        if check or self.request.snapshot == "none":  # check mode touches nothing: it looks at the live tree
-            self.walker = self._walker()
-            return self._backed_up(check)
-        with self._snapshots() as taken:
-            self.roots, self.warnings = taken.roots, self.warnings + taken.warnings
-            self.walker = self._walker(taken)
-            told = len(taken.warnings)
+        self.walker = self._walker()
+        if check or self.dumps:  # check mode touches nothing; and dumps are to come first
             result = self._backed_up(check)
-        result["data"].update(snapshot=taken.document)
-        result["data"]["warnings"] += taken.warnings[told:]
+        else:
+            with self._of_one_moment():
+                result = self._backed_up(check)
+        if self.snapshots is not None:
+            result["data"].update(snapshot=self.snapshots.document)
+            result["data"]["warnings"] += self.snapshots.warnings
         return result
+
+    @contextlib.contextmanager
+    def _of_one_moment(self) -> Iterator[None]:
+        """The tree is read from snapshots in this block, where that is asked for."""
+        if self.request.snapshot == "none" or self.snapshots is not None:
+            yield
+            return
+        with self._snapshots() as self.snapshots:
+            self.roots = self.snapshots.roots
+            self.walker = self._walker(self.snapshots)
+            yield
 
     def _snapshots(self) -> Any:
         from ..snapshots import take  # pylint: disable=import-outside-toplevel  # few backups want one
@@ -211,7 +223,9 @@ class _Run:
         request = self.request
         taken = with_dumps.taken(request.dumps, request.secrets or {}, request.name, self.dest.archive)
         # Dumps first: what refers to a file, such as a path in a table, must not be newer than the files.
-        with self.dest.locked() as stream, taken as (self.dumps, dumps), cache.recording(self.dest.spool) as recorder:
+        with self.dest.locked() as stream, taken as (self.dumps, dumps), self._of_one_moment(), cache.recording(
+            self.dest.spool
+        ) as recorder:
             writer = ArchiveWriter(stream, self.dest.spool, settings, self._manifest_header())
             try:
                 for node in with_dumps.merged(self.walker.nodes(recorder), dumps):

@@ -31,6 +31,10 @@ def installed(program: str) -> List[Tuple[int, str]]:
             version = _VERSION.search(folder)
             if version and os.access(os.path.join(folder, program), os.X_OK):
                 found.append((int(version.group(1)), folder))
+    path = None if found else processes.find(program)  # a distribution that has one version, such as Red Hat's
+    if path:
+        said = re.search(rb"\d+", processes.run([path, "--version"], seconds=30).out)
+        found += [(int(said.group()), os.path.dirname(path))] if said else []
     return sorted(found, reverse=True)
 
 

@@ -8,6 +8,7 @@ are those of the dump, whatever is written meanwhile. How the format begins is t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Any, Dict, Iterator, List, Optional
@@ -35,6 +36,7 @@ _COUNTS = (
     "c.relname)" + _TABLES + " ORDER BY 1 \\gexec"
 )
 _ENCODING = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
+_OF_A_ROLE = (("CREATE", ";"), ("ALTER", " "))  # how pg_dumpall begins the statements that make one what it is
 # Options that leave something out, so that the counts of the whole database say nothing.
 _PARTIAL = (
     "-t", "-T", "-n", "-N", "-s", "-e", "--table", "--schema", "--exclude", "--section", "--no-unlogged", "--filter",
@@ -150,16 +152,12 @@ class Postgresql(Engine):
                 self._load_globals(way, job, item)
                 return loaded(item, None)
             there = database in way.ask(_MAINTENANCE, _DATABASES, job.left())
-            if there and overwrite:
-                name = quoted(database, '"')
-                others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-                way.ask(_MAINTENANCE, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", job.left())
-                way.ask(_MAINTENANCE, others + quoted(database), job.left())
-                way.ask(_MAINTENANCE, f"DROP DATABASE {name}", job.left())
-                there = False
-            where = ["-d", way.connection(database)] if there else ["--create", "-d", _MAINTENANCE]
-            self._restore(way, job, item, where)
-            return loaded(item, self._count(way, job, database))
+            if there and not overwrite:
+                self._restore(way, job, item, ["-d", way.connection(database)])
+                return loaded(item, self._count(way, job, database))
+            with _aside(way, job, database) if there else contextlib.nullcontext():
+                self._restore(way, job, item, ["--create", "-d", _MAINTENANCE])
+                return loaded(item, self._count(way, job, database))
 
     def _restore(self, way: Way, job: Job, item: Dict[str, Any], where: List[str]) -> None:
         with open(os.path.join(job.folder, item["file"]), "rb") as dump:  # noqa: PTH123
@@ -167,8 +165,11 @@ class Postgresql(Engine):
 
     def _load_globals(self, way: Way, job: Job, item: Dict[str, Any]) -> None:
         """Roles that are there already stay, and a tablespace needs its folder: neither stops a restore."""
+        there = way.ask(_MAINTENANCE, "SELECT quote_ident(rolname) FROM pg_roles", job.left())
+        skipped = tuple(f"{verb} ROLE {role}{end}".encode() for role in there for verb, end in _OF_A_ROLE)
         with open(os.path.join(job.folder, item["file"]), "rb") as dump:  # noqa: PTH123
-            done = way.run(way.psql(_MAINTENANCE), job.left(), stdin=dump, check=False)
+            statements = b"".join(line for line in dump if not line.startswith(skipped))
+        done = way.run(way.psql(_MAINTENANCE), job.left(), stdin=statements, check=False)
         errors = [line for line in done.errors.splitlines() if "ERROR:" in line or "FATAL:" in line]
         bad = [line for line in errors if "already exists" not in line and "tablespace" not in line.lower()]
         if bad or (done.code and not errors):
@@ -177,6 +178,22 @@ class Postgresql(Engine):
     def _count(self, way: Way, job: Job, database: str) -> Dict[str, int]:
         lines = way.ask(database, _COUNTS, job.left())
         return {table: rows for table, rows in map(json.loads, lines)}
+
+
+@contextlib.contextmanager
+def _aside(way: Way, job: Job, database: str) -> Iterator[None]:
+    """What is there steps aside while another takes its place: it goes when that worked, and comes back when not."""
+    name, kept = quoted(database, '"'), quoted(f"{database[:40]}_before_upkeep", '"')
+    others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {quoted(database)}"
+    way.ask(_MAINTENANCE, f"{others}; ALTER DATABASE {name} RENAME TO {kept}", job.left())
+    try:
+        yield
+    except BaseException:
+        seconds = 60.0  # of its own: the time may be what ran out
+        way.ask(_MAINTENANCE, f"{others};\nDROP DATABASE IF EXISTS {name}", seconds)
+        way.ask(_MAINTENANCE, f"ALTER DATABASE {kept} RENAME TO {name}", seconds)
+        raise
+    way.ask(_MAINTENANCE, f"DROP DATABASE {kept}", job.left())
 
 
 def _prove(way: Way, path: str, job: Job) -> None:

@@ -110,6 +110,9 @@ def told(
     dump = job.dump
     try:
         yield
+    except OSError as error:
+        why = f"{error.filename or 'its file'}: {error.strerror or error}"
+        raise UpkeepError(code, f"dumps: {dump.name} ({dump.engine}) failed: {why}; {ends}.", dump=dump.name)
     except Failed as failed:
         program = f"{failed.program} ended with {failed.code}: " if failed.code is not None else (
             f"{failed.program}: " if failed.program else ""

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 
 PART, PART_OF = ".part", ".part-of"
 _PIECE = 1 << 20
+_STAMPED = re.compile(r"(\d{8}T\d{6}Z)\.tar")
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,18 @@ def hash_of(path: Path) -> str:
 
 
 def sweep(folder: Path, keep: Iterable[Path]) -> list[str]:
-    """Remove parts of files other than `keep`, which newer ones have overtaken; returns their names."""
-    kept = {name for path in keep for name in (path.name + PART, path.name + PART_OF)}
-    left = [path for suffix in (PART, PART_OF) for path in folder.glob(f"*{suffix}") if path.name not in kept]
-    for path in left:
+    """Remove what killed pulls left of other files than `keep`; returns the names.
+
+    Parts, which newer archives have overtaken; and what has its final name, but no document that makes it count.
+    """
+    kept = {name for path in keep for name in (path.name, path.name + PART, path.name + PART_OF)}
+    names = {path.name for path in folder.iterdir()}
+    stamps = ((name, match) for name in names - kept if (match := _STAMPED.match(name)))
+    left = sorted(name for name, match in stamps if name.endswith((PART, PART_OF)) or f"{match[1]}.json" not in names)
+    for name in left:
         with contextlib.suppress(OSError):
-            path.unlink()
-    return sorted(path.name for path in left)
+            (folder / name).unlink()
+    return left
 
 
 def _of(wanted: Wanted) -> dict[str, Any]:

@@ -68,12 +68,9 @@ def store(folder: Path, offered: Offered, puller: Puller) -> tuple[index.Vaulted
                         index.remove(folder, old)
                 its_manifest.publish()
                 archive.publish()
-            except Replaced:
+            except (Replaced, OSError):  # a full disk, above all: who else writes there needs the room
                 archive.discard()
                 its_manifest.discard()
-                raise
-            except OSError:
-                archive.discard()
                 raise
             index.add(folder, entry)
             archive.forget()

@@ -47,7 +47,7 @@ def gpg(tmp_path_factory):
     try:
         run(*base, "--quick-generate-key", "backup@example.org", "future-default", "default", "never")
         shown = run(*base, "--with-colons", "--list-keys").decode()
-        fingerprint = next(line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr"))
+        fingerprint = next((line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr")), "")
         private = home / "private.asc"
         private.touch(0o600)
         private.write_bytes(run(*base, "--armor", "--export-secret-keys"))

@@ -83,7 +83,7 @@ def gpg(tmp_path_factory):
         shown = subprocess.run(
             [*base, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True
         ).stdout
-        fingerprint = next(line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr"))
+        fingerprint = next((line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr")), "")
         public = subprocess.run([*base, "--armor", "--export"], check=True, capture_output=True, text=True).stdout
         private = home / "private.asc"
         exported = subprocess.run([*base, "--armor", "--export-secret-keys"], check=True, capture_output=True).stdout

@@ -41,7 +41,7 @@ def vaulted(home):
 def drilled(open_run, record, samples, home, validate):
     """drilled("r1", opened_with=...) -> (the backup's entry, the report)."""
 
-    def drill(run_id, opened_with=None, of=KEYS, result=None):
+    def drill(run_id, opened_with=None, of=tuple(KEYS), result=None):
         run = open_run(run_id, ["backup", "restore_test"], ["web1"])
         data = samples.restore()
         if opened_with:
