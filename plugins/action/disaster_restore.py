@@ -75,9 +75,11 @@ class ActionModule(UpkeepAction):
         facts = told.step("restore", lambda: rebuild.restored(self._ask("backup_restore", place)))
         told.facts.update(facts)
         told.facts.update(told.step("compare", lambda: rebuild.compared(self._ask("backup_restore", place, dry=True))))
-        if self.given["load"] and (self.given["dumps"] or _has_dumps(taken.manifest)):
-            load = {**archive, "dumps": self.given["dumps"], "secrets": self.given["secrets"], "overwrite": True}
-            told.facts.update(told.step("databases", lambda: rebuild.loaded(self._ask("backup_load", load))))
+        load = rebuild.to_load(self.given["dumps"])
+        told.facts["not_restored"] = [*facts["not_restored"], *load.left]
+        if self.given["load"] and load.any and _has_dumps(taken.manifest):
+            asked = {**archive, **load.parameters, "secrets": self.given["secrets"], "overwrite": "always"}
+            told.facts.update(told.step("databases", lambda: rebuild.loaded(self._ask("backup_load", asked))))
         if self.given["checks"]:
             check = {"checks": self.given["checks"], "folder": facts["dest"] or "/"}
             told.facts.update(told.step("checks", lambda: rebuild.checked(self._ask("restore_checks", check))))

@@ -17,7 +17,7 @@ from ..vault.index import Vaulted
 from . import files, upload
 from .files import There
 from .plan import Plan, planned
-from .store import FAR_HASH, PART, Store
+from .store import PART, Store
 
 SCHEMA = "upkeep.copy/1"
 # What may pass with another try, and how often that is tried: a line that breaks, not a refusal.
@@ -277,6 +277,3 @@ def _listed(entry: Vaulted, seen: Mapping[str, str]) -> dict[str, Any]:
         "created": entry.created, "archive_sha256": entry.archive_sha256, "bytes": entry.bytes,
         "sealed": entry.sealed is not None, "verified_at": seen.get(entry.created),
     }  # fmt: skip
-
-
-__all__ = ["FAR_HASH", "REVERIFY_BYTES", "Wanted", "changed", "diff", "run"]

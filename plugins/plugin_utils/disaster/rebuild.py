@@ -8,7 +8,7 @@ Each step is timed, and the first that fails is the last. What a step does is gi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +113,24 @@ def compared(answer: Mapping[str, Any]) -> dict[str, Any]:
     if not counts.get("unchanged"):
         raise UpkeepError("nothing_restored", "the archive holds no entry, so nothing was rebuilt.")
     return {"entries": counts["unchanged"]}
+
+
+@dataclass(frozen=True)
+class ToLoad:
+    """What of a set's dumps goes into servers: `parameters` of `backup_load`; `left` as in `not_restored`."""
+
+    parameters: dict[str, Any]
+    left: list[dict[str, str]]
+    any: bool
+
+
+def to_load(dumps: Sequence[Mapping[str, Any]]) -> ToLoad:
+    """A dump of the engine `command` only its program knows how to load. With no dumps given all in the archive are."""
+    by_hand = [one for one in dumps if one.get("engine") == "command"]
+    rest = [dict(one) for one in dumps if one.get("engine") != "command"]
+    only = {"only": [one["name"] for one in rest]} if by_hand else {}
+    left = [{"what": f"the dump {one['name']}", "why": "only its program knows how to load it"} for one in by_hand]
+    return ToLoad({"dumps": rest, **only}, left, bool(rest) or not by_hand)
 
 
 def loaded(answer: Mapping[str, Any]) -> dict[str, Any]:

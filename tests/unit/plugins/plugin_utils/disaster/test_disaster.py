@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a disaster drill says of itself."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.plugin_utils.disaster import document, rebuild, text
+
+FACTS = {
+    "project": "upkeep", "run_id": "r", "host": "web1", "drill_host": "drill1", "drill_machine": {}, "from": "offsite",
+    "at": None, "rebuild": False, "load": True, "predicted": False, "secrets": ["backup_identity"],
+    "started": "2026-11-23T09:00:00Z", "finished": "2026-11-23T09:00:41Z", "duration_ms": 41000,
+    "ran_by": {"user": "root", "controller": "c"}, "tool": {},
+}  # fmt: skip
+ENTRY = {"created": "2026-11-22T09:00:00Z", "archive": "a.tar.gz", "archive_sha256": "a" * 64, "bytes": 5, "files": 1}
+RESTORED = {"data": {"dest": "/srv/x", "in_place": False, "bytes": 7, "not_restored": []}}
+SAME = {"data": {"counts": {"unchanged": 3}, "created": [], "replaced": [], "refused": []}}
+
+
+def one_set(**answers):
+    told = rebuild.Rebuild("etc", "/srv/x", ENTRY)
+    try:
+        told.step("take", lambda: None)
+        told.facts.update(told.step("restore", lambda: rebuild.restored(answers.get("restore", RESTORED))))
+        told.facts.update(told.step("compare", lambda: rebuild.compared(answers.get("compare", SAME))))
+        if "load" in answers:
+            told.facts.update(told.step("databases", lambda: rebuild.loaded(answers["load"])))
+    except UpkeepError as error:
+        told.facts.update(error.details.get("facts") or {})
+    return told.document()
+
+
+def test_a_rebuilt_host(validate):
+    shop = {
+        "name": "shop",
+        "engine": "sqlite",
+        "database": None,
+        "ok": True,
+        "tables": 1,
+        "rows": 42,
+        "rows_expected": 42,
+    }
+    found = document.composed(FACTS, [one_set(load={"data": {"dumps": [shop]}})])
+    validate(found, "disaster_drill")
+    assert (found["status"], found["entries"], found["databases"], found["rows"]) == ("ok", 3, 1, 42)
+    told = text.text(found)
+    assert "  Verdict:         REBUILT\n" in told and "42 of 42 rows" in told and "the copy offsite" in told
+    assert "backup_identity" in told and "that the service of the set etc works: it has no checks" in told
+
+
+@pytest.mark.parametrize(
+    ("answers", "step", "code"),
+    [
+        ({"restore": {"failed": True, "error_code": "no_space", "msg": "full"}}, "restore", "no_space"),
+        ({"compare": {"data": {"counts": {"unchanged": 2}, "replaced": ["etc/x"]}}}, "compare", "restore_differs"),
+        ({"compare": {"data": {"counts": {"unchanged": 0}}}}, "compare", "nothing_restored"),
+        ({"load": {"failed": True, "error_code": "dump_not_loaded", "msg": "no server",
+                   "data": {"dumps": [{"name": "a", "engine": "mysql", "ok": False, "why": "no server"}]}}},
+         "databases", "dump_not_loaded"),
+        ({"load": {"data": {"dumps": [{"name": "a", "engine": "mysql", "ok": None, "why": "x"}]}}},
+         "databases", "dump_not_loaded"),
+    ],
+)  # fmt: skip
+def test_a_set_that_is_not_back(answers, step, code, validate):
+    part = one_set(**answers)
+    failed = [one["step"] for one in part["steps"] if one["status"] == "failed"]
+    assert part["status"] == "failed" and failed == [step] and f"{step}: {code}" in part["reason"]
+    found = document.composed(FACTS, [part])
+    validate(found, "disaster_drill")
+    assert found["status"] == "failed" and "NOT REBUILT" in text.text(found) and code in text.text(found)
+
+
+def test_no_set_and_sets_that_nobody_rebuilt(validate):
+    assert document.composed(FACTS, [])["reason"].startswith("nothing_restored")
+    results = [
+        {"item": {"name": "etc"}, "unreachable": True, "msg": "no route"},
+        document.left_out({"name": "big"}),
+        {"item": {"name": "x"}, "failed": True},
+    ]
+    found = document.composed(FACTS, [document.part_of(one) for one in results])
+    validate(found, "disaster_drill")
+    assert [one["reason"].partition(":")[0] for one in found["sets"]] == [
+        "unreachable", "restic_not_rebuilt", "module_failed",
+    ]  # fmt: skip
+    assert "etc: unreachable" in found["reason"] and text.text(found)
+
+
+def test_dumps_that_only_their_program_loads():
+    pg, own = {"name": "pg", "engine": "postgresql"}, {"name": "own", "engine": "command"}
+    assert rebuild.to_load([pg]).parameters == {"dumps": [pg]}
+    both = rebuild.to_load([pg, own])
+    assert both.parameters == {"dumps": [pg], "only": ["pg"]} and both.left[0]["what"] == "the dump own" and both.any
+    assert not rebuild.to_load([own]).any and rebuild.to_load([]).any
+
+
+def test_a_dry_run_says_what_it_would_take():
+    part = {**one_set(), "bytes_needed": 3_000_000, "bytes_free": 9_000_000}
+    told = document.planned(document.composed(FACTS, [part, {**part, "bytes_needed": None}]))
+    assert "2 sets" in told and "at least" in told and "free" in told and "disaster_confirm=drill1" in told
