@@ -43,7 +43,7 @@ def main() -> None:
             results = run(place, server.config, options)
         finally:
             server.stop()
-    target = ROOT / "benchmarks/results" / f"vault-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
+    target = ROOT / "benchmarks/results" / f"{time.strftime('%Y-%m-%d', time.gmtime())}-vault.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(results, indent=2) + "\n")
     print(f"\n{target.relative_to(ROOT)}")

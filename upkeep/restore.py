@@ -24,6 +24,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, pro
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, size, table  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.report.coverage import WHOLE, Coverage  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import index  # noqa: E402
 
 
 def run(options: Namespace) -> int:
@@ -60,17 +61,33 @@ def rows(home: Path, host: str | None, now: datetime) -> list[tuple[str, ...]]:
             continue
         drills = proofs.of_set(home, its_host, name)
         last = evidence.last_restore(folder)
-        found.append(
-            (its_host, name, *_row(success, now), _proven(coverage, success, last), str(success.get("archive")))
-        )
+        in_vault = {one.archive_sha256: one for one in index.entries(home, its_host, name)}
+        proven = _proven(coverage, success, last)
+        found.append((its_host, name, *_row(success, now), proven, _place(success, in_vault)))
         history = success.get("history") or {}
         for older in history.get("newest") or []:
             proven = _drilled(coverage, older, drills)
-            found.append((its_host, name, *_row(older, now), proven, str(older.get("archive"))))
+            found.append((its_host, name, *_row(older, now), proven, _place(older, in_vault)))
+        for one in in_vault.values():  # what is left
+            archive = {"created": one.created, "bytes": one.bytes, "files": one.files, "sha256": one.archive_sha256}
+            proven = _drilled(coverage, archive, drills)
+            found.append(
+                (its_host, name, *_row(archive, now), proven, f"{index.VAULT}/{_below(one)} (the vault alone)")
+            )
         more = int(history.get("archives") or 0) - len(history.get("newest") or [])
         if more > 0:
             found.append((its_host, name, f"and {amount(more)} older ones", "", "", "", "", ""))
     return found
+
+
+def _place(archive: Mapping[str, Any], in_vault: dict[str, index.Vaulted]) -> str:
+    """Where it lies on the host, and whether in the vault too; takes it out of `in_vault`."""
+    there = in_vault.pop(str(archive.get("sha256")), None)
+    return f"{archive.get('archive')}{' (and in the vault)' if there else ''}"
+
+
+def _below(one: index.Vaulted) -> str:
+    return f"{index.relative(one.host, one.backup)}/{one.archive}"
 
 
 def _row(archive: Mapping[str, Any], now: datetime) -> tuple[str, ...]:

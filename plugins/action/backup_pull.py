@@ -156,7 +156,12 @@ class ActionModule(UpkeepAction):
 
     def _predicted(self, home: Path, folder: Path, keys: list[str]) -> dict[str, Any]:
         there = index.entries_in(folder)
-        offer = self._offer(there)
+        try:
+            offer = self._offer(there)
+        except UpkeepError as error:
+            if error.code != "archive_missing":
+                raise
+            raise _Skipped("check mode: there is no archive yet; the backup would make it first")
         is_there = _same(there, offer, keys, self._given["program"]) is not None
         data = document.predicted(offer, self._given["backup"], is_there)
         if not is_there:

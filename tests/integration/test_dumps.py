@@ -49,7 +49,7 @@ def test_databases_are_backed_up_drilled_and_loaded(clone, tmp_path):
         assert "door: loaded" in proof
 
     base.unlink()
-    told = {"restore_set": "shop", "restore_dumps": "app"}
+    told = {"restore_set": "shop", "restore_dumps": "all"}
     (tmp_path / "data" / "file").write_text("edited")
     assert "would be: app" in run("restore", cmdline="--check --diff", **told) and not base.exists()
     assert "3 rows" in run("restore", **told)

@@ -47,10 +47,10 @@ class TestPostgresql:
     def test_it_is_dumped_loaded_and_counted(self, shop, tmp_path, state):
         documents, results = both(tmp_path, shop.dump())
         by_database = {document["database"]: document for document in documents}
-        assert set(by_database) == {None, "postgres", "shop", "od d='b"}
+        assert set(by_database) >= {None, "postgres", "shop", "od d='b"}
         assert by_database["shop"]["tables"] == 4 and by_database["shop"]["rows"] == 2003
         assert by_database["shop"]["counts_exact"] and by_database["shop"]["server"].startswith("PostgreSQL 15")
-        assert [result["status"] for result in results] == ["loaded"] * 4, results
+        assert {result["status"] for result in results} == {"loaded"} and len(results) == len(documents), results
         assert {result["database"]: result["rows"] for result in results}["shop"] == 2003
 
     def test_a_local_server_is_reached_as_its_user(self, shop, tmp_path, state):
@@ -78,9 +78,9 @@ class TestMysql:
     def test_it_is_dumped_loaded_and_counted(self, web, tmp_path, state):
         documents, results = both(tmp_path, web.dump())
         by_database = {document["database"]: document for document in documents}
-        assert set(by_database) == {"web", "od d`b"}
+        assert set(by_database) >= {"web", "od d`b"}
         assert by_database["web"]["tables"] == 3 and by_database["web"]["rows"] == 5003
-        assert [result["status"] for result in results] == ["loaded"] * 2, results
+        assert {result["status"] for result in results} == {"loaded"} and len(results) == len(documents), results
         assert {result["database"]: result["rows"] for result in results}["web"] == 5003
 
 

@@ -13,13 +13,10 @@ from ._bench import bench
 from .engine import Engine
 from .model import FAILED, Dump, Failed, Job, Unavailable, file_name, loaded, not_loaded, taken, wrong
 
-_BY_HAND = (
-    "only its program knows how it is loaded: name the other dumps, restore this one to a folder, load it by hand"
-)
-
 
 class Command(Engine):
     name = "command"
+    loads = False
 
     def check(self, dump: Dump) -> None:
         if not dump.argv:
@@ -62,10 +59,7 @@ class Command(Engine):
                 raise Failed(f"{failed.program}{code}: {failed.why}", failed.program, failed.code)
 
     def occupied(self, job: Job, item: Dict[str, Any]) -> bool:
-        raise Failed(_BY_HAND)
-
-    def load(self, job: Job, item: Dict[str, Any], overwrite: bool) -> Dict[str, Any]:
-        raise Failed(_BY_HAND)
+        return False
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ class Engine:
     """One kind of database. `take`, `test` and `load` raise Failed, `test` also Unavailable."""
 
     name = ""
+    loads = True  # into the real server, without a person
 
     def check(self, dump: Dump) -> None:
         """Raises UpkeepError bad_parameter where the dump lacks what this engine needs."""

@@ -22,6 +22,7 @@ from .registry import ENGINES
 from .take import parsed, told
 
 SCHEMA = "upkeep.loaded/1"
+_BY_HAND = "only its program knows how it is loaded: restore it to a folder (dest), and load it by hand"
 _ENDS = "what was loaded before it stays"
 
 
@@ -55,7 +56,7 @@ def run(request: Request, check: bool = False) -> Result:
     asked = {dump.name: dump for dump in parsed(request.dumps, request.secrets or {})}
     secrets = request.secrets or {}
     with _extracted(request, check) as (folder, drill):
-        items = _chosen(load.listed(folder), request)
+        items, by_hand = _split(_chosen(load.listed(folder), request), request)
         jobs = {item["name"]: _job(asked, item, folder, secrets) for item in items}
         occupied = [load.called(item) for item in items if _occupied(jobs[item["name"]], item, secrets)]
         if occupied and request.overwrite == "never":
@@ -65,6 +66,7 @@ def run(request: Request, check: bool = False) -> Result:
                 "have them replaced.", occupied=occupied,
             )  # fmt: skip
         results, failure = _load(items, jobs, occupied, secrets, check)
+        results += [{**model.not_loaded(item, model.NOT_CHECKED, _BY_HAND), "action": "none"} for item in by_hand]
     document = {
         "schema": SCHEMA, "backup": drill["backup"], "archive": drill["archive"],
         "archive_sha256": drill["archive_sha256"], "archive_created": drill["archive_created"],
@@ -124,6 +126,14 @@ def _chosen(items: List[Dict[str, Any]], request: Request) -> List[Dict[str, Any
         message = f"dumps: the archive has no dump {', '.join(missing) or 'at all'}; it holds {held or 'none'}."
         raise UpkeepError("dump_missing", message)
     return found
+
+
+def _split(items: List[Dict[str, Any]], request: Request) -> Any:
+    """(what can be loaded, what only a person can load). Raises UpkeepError where the latter was asked for by name."""
+    by_hand = [item for item in items if not ENGINES[item["engine"]].loads]
+    if named := [item["name"] for item in by_hand if item["name"] in request.only]:
+        raise model.wrong(f"{named[0]}: {_BY_HAND}")
+    return [item for item in items if item not in by_hand], by_hand
 
 
 @contextlib.contextmanager

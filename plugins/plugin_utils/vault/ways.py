@@ -13,6 +13,10 @@ from typing import Any, Protocol
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
+# Here rather than where it is needed: Ansible loads an action before it forks, so that paramiko, which takes
+# 0.3 s to import, is imported once for all hosts.
+from ..sftp import reading, session
+
 _PIECE = 1 << 20
 
 # Ask the host for a slice of a file: (path, offset) -> the answer of archive_fetch's module.
@@ -40,8 +44,6 @@ class Sftp:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Pieces]:
-        from ..sftp import reading, session  # paramiko takes long to import, and most runs find nothing new
-
         with session.connected(self._target, self._program) as client:
             yield lambda path, offset, end: reading.pieces(client, path, offset, end)
 

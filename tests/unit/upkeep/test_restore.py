@@ -10,6 +10,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import index
 
 from upkeep import restore
 
@@ -111,6 +112,20 @@ def test_an_older_archive_is_proven_as_far_as_its_drills_went(with_history, opti
     (with_history / "backups/proofs/2026B-web1-etc.json").write_text(json.dumps(proof))
     assert restore.run(options(home=str(with_history), host="web1")) == 0
     assert f"  {told}  " in capsys.readouterr().out.splitlines()[3]
+
+
+def test_what_lies_in_the_vault(with_history, options, capsys):
+    folder = index.place(with_history, "web1", "etc")
+    folder.mkdir(parents=True)
+    for created, digest in (("2026-11-23T08:34:03Z", SHA), ("2026-10-01T00:00:00Z", "e" * 64)):
+        name = created.replace("-", "").replace(":", "") + ".tar.gz"
+        (folder / name).write_bytes(b"12345")
+        index.add(folder, index.Vaulted("web1", "etc", created, created, name, 5, digest, digest))
+    assert restore.run(options(home=str(with_history), host="web1")) == 0
+    listed = [line.strip() for line in capsys.readouterr().out.splitlines() if "vault" in line]
+    assert len(listed) == 2 and listed[0].endswith("/a/etc.tar.gz (and in the vault)")
+    assert "2026-10-01T00:00:00Z" in listed[1]
+    assert listed[1].endswith("backups/vault/web1/etc/20261001T000000Z.tar.gz (the vault alone)")
 
 
 def test_nothing_to_list(home, options, capsys):

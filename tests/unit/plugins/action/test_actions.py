@@ -478,7 +478,7 @@ def test_tags_that_select_no_phase_are_refused(act, run_tags, refused):
     assert bool(opened.get("failed")) is refused
     if refused:
         assert opened["error_code"] == "no_phase"
-        assert "there are backup, restore_test, patch, audit, report." in opened["msg"]
+        assert "there are backup, restore_test, patch, audit, vault, report." in opened["msg"]
 
 
 def test_openings_know_the_assets_of_their_hosts(act):

@@ -11,8 +11,18 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
-from ansible_collections.proven.upkeep.plugins.module_utils.dumps import load, model, mysql, processes, redis, take
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup, restore
+from ansible_collections.proven.upkeep.plugins.module_utils.dumps import (
+    load,
+    model,
+    mysql,
+    processes,
+    redis,
+    restored,
+    take,
+)
 from ansible_collections.proven.upkeep.plugins.module_utils.dumps._pg_session import quoted
 from ansible_collections.proven.upkeep.plugins.module_utils.dumps._resp import Connection
 from ansible_collections.proven.upkeep.plugins.module_utils.dumps.model import Dump, Failed, Job
@@ -259,3 +269,39 @@ def test_a_list_that_was_tampered_with_is_refused(tmp_path):
 def test_a_redis_that_is_not_there_is_a_sentence(tmp_path):
     with pytest.raises(Failed, match=r"no answer from .*/sock"):
         Connection(None, None, str(tmp_path / "sock"), 1)
+
+
+def test_what_is_written_down_is_as_its_schema_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("UPKEEP_STATE_DIR", str(tmp_path / "state"))
+    base, archive = tmp_path / "app.db", str(tmp_path / "a/set.tar.gz")
+    with contextlib.closing(sqlite3.connect(str(base))) as connection:
+        connection.executescript("CREATE TABLE a (i); INSERT INTO a VALUES (1), (2)")
+    dumps = [{"name": "app", "engine": "sqlite", "path": str(base)}, command()]
+    done = backup.run(backup.Request("set", [], archive, dumps=dumps))
+    conforms("backup", {"host": "h", "project": "p", **done["data"]})
+    conforms("backup", {"host": "h", "project": "p", **backup.run(
+        backup.Request("set", [], str(tmp_path / "other.tar"), dumps=dumps), check=True)["data"]})  # fmt: skip
+    drill = restore.Request(archive, mode="extract", dest=str(tmp_path / "try"), dumps=dumps, keep=True)
+    document = restore.run(drill).document
+    conforms("restore", {"host": "h", "project": "p", **document})
+    assert document["status"] == "incomplete", "the command has no load test"
+    conforms("dumps", json.loads((tmp_path / "try/.upkeep-dumps/dumps.json").read_text()))
+
+    request = restored.Request(archive, dumps=dumps)
+    with pytest.raises(UpkeepError) as caught:
+        restored.run(request)
+    assert caught.value.code == "load_refused" and caught.value.details["occupied"] == [f"app ({base})"]
+    with pytest.raises(UpkeepError, match="only its program knows"):
+        restored.run(request._replace(only=["ldap"]))
+    base.unlink()
+    for check in (True, False):
+        result = restored.run(request, check=check)
+        conforms("loaded", result.document)
+        assert result.changed and [item["action"] for item in result.document["dumps"]] == ["created", "none"]
+    assert base.exists() and result.document["dumps"][0]["rows"] == 2
+    assert not any((tmp_path / "state/dumps").iterdir())
+
+
+def conforms(schema: str, document: dict) -> None:
+    text = (Path(__file__).resolve().parents[5] / f"docs/schemas/{schema}.json").read_text()
+    jsonschema.Draft202012Validator(json.loads(text)).validate(document)

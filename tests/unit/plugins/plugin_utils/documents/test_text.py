@@ -49,3 +49,14 @@ def test_listing_and_table():
 )
 def test_no_name_breaks_out_of_its_cell(value, escaped):
     assert markdown.cell(value) == escaped
+
+
+def test_databases_in_words():
+    one = {"name": "shop", "database": "orders", "tables": 1, "rows": 1}
+    roles = {"name": "shop", "database": None, "tables": None, "rows": None}
+    assert text.databases([one]) == "1 database with 1 table and 1 row"
+    assert text.databases([one, roles, {**one, "tables": 12, "rows": 1200}]).startswith(
+        "2 databases with 13 tables and 1"
+    )
+    assert text.databases([roles]) == text.databases(None) == ""
+    assert (text.called(one), text.called(roles)) == ("shop (orders)", "shop")
