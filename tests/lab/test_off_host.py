@@ -172,10 +172,8 @@ def test_a_database_host_survives_its_loss(lab, clone, clone_at, tmp_path):
 @pytest.mark.once
 def test_a_pull_whose_connection_is_cut_twice(lab, clone):
     """Over a slow line, so that there is a middle; whoever serves the file is killed there, as a dead link would."""
-    lab.break_(
-        "web1",
-        "mkdir /srv/big; head -c 60000000 /dev/urandom >/srv/big/noise; tc qdisc add dev eth0 root tbf rate 60mbit burst 64kb latency 50ms",
-    )
+    lab.break_("web1", "mkdir /srv/big; head -c 60000000 /dev/urandom >/srv/big/noise")
+    lab.shell("web1", "tc qdisc add dev eth0 root tbf rate 60mbit burst 64kb latency 50ms")
     cuts = []
 
     def cut():
