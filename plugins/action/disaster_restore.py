@@ -40,6 +40,7 @@ class ActionModule(UpkeepAction):
         "dest": {"type": "path"},
         "dumps": {"type": "list", "elements": "dict", "default": []},
         "load": {"type": "bool", "default": True},
+        "load_as": {"type": "str", "choices": ["administrator", "dumps"], "default": "administrator"},
         "checks": {"type": "list", "elements": "raw", "default": []},
         "identity": {"type": "str"},
         "copies": {"type": "list", "elements": "dict", "default": []},
@@ -75,7 +76,7 @@ class ActionModule(UpkeepAction):
         facts = told.step("restore", lambda: rebuild.restored(self._ask("backup_restore", place)))
         told.facts.update(facts)
         told.facts.update(told.step("compare", lambda: rebuild.compared(self._ask("backup_restore", place, dry=True))))
-        load = rebuild.to_load(self.given["dumps"])
+        load = rebuild.to_load(self.given["dumps"], self.given["load_as"] == "administrator")
         told.facts["not_restored"] = [*facts["not_restored"], *load.left]
         if self.given["load"] and load.any and _has_dumps(taken.manifest):
             asked = {**archive, **load.parameters, "secrets": self.given["secrets"], "overwrite": "always"}

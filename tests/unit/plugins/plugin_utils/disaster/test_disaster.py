@@ -92,6 +92,9 @@ def test_dumps_that_only_their_program_loads():
     assert rebuild.to_load([pg]).parameters == {"dumps": [pg]}
     both = rebuild.to_load([pg, own])
     assert both.parameters == {"dumps": [pg], "only": ["pg"]} and both.left[0]["what"] == "the dump own" and both.any
+    reached = {**pg, "host": "db.example.com", "user": "shop", "secret": "shop_db"}
+    assert rebuild.to_load([reached]).parameters == {"dumps": [pg]}
+    assert rebuild.to_load([reached], as_administrator=False).parameters == {"dumps": [reached]}
     assert not rebuild.to_load([own]).any and rebuild.to_load([]).any
 
 
