@@ -79,7 +79,9 @@ options:
     type: str
     default: 15m
   init:
-    description: Make the repository where there is none.
+    description:
+      - Make the repository where there is none.
+      - The bucket of an S3 repository must be there. restic itself asks for a quarter of an hour before it gives up.
     type: bool
     default: true
   host:
