@@ -50,10 +50,10 @@ class ActionModule(DrillHostAction):
         }
         place = {**here, "mode": "restore", "load_dumps": False, **({"dest": told.dest} if told.dest else {})}
         if self.check:
-            answer = told.step("take", lambda: rebuild.restored(self.ask("restore_restic", place, dry=True)))
+            answer = told.step("take", lambda: rebuild.restored_by_restic(self.ask("restore_restic", place, dry=True)))
             told.entry, told.facts["bytes_needed"] = answer["entry"], answer["bytes_restored"]
             return
-        facts = told.step("restore", lambda: rebuild.restored(self.ask("restore_restic", place)))
+        facts = told.step("restore", lambda: rebuild.restored_by_restic(self.ask("restore_restic", place)))
         told.entry = facts.pop("entry")
         told.facts.update(facts)
         load = rebuild.to_load(given["dumps"], given["load_as"] == "administrator")

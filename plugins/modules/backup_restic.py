@@ -170,7 +170,7 @@ data:
     backup: etc
     engine: restic
     repository: rest:https://backup.example.com:8000/fleet
-    snapshot: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
+    snapshot_id: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
     archive: rest:https://backup.example.com:8000/fleet#5aafc991
     manifest: null
     sha256: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4

@@ -115,8 +115,8 @@ def test_the_life_of_a_repository(kind, restic, tree, state, tmp_path):
         assert result.document["archive_sha256"] == second["sha256"]
         assert result.document["entries_verified"] == result.document["entries_expected"] > 10
         assert not os.path.exists(one.scratch)
-        done = one.restore(tmp_path / "back", at=first["data"]["snapshot"][:12])["data"]
-        assert done["snapshot"] == first["data"]["snapshot"] and not (tmp_path / f"back{tree}/new").exists()
+        done = one.restore(tmp_path / "back", at=first["data"]["snapshot_id"][:12])["data"]
+        assert done["snapshot_id"] == first["data"]["snapshot_id"] and not (tmp_path / f"back{tree}/new").exists()
         assert (tmp_path / f"back{tree}/deep/file").read_bytes() == (tree / "deep/file").read_bytes()
     arguments = b"\n".join(watch.seen)
     assert b"skip-if-unchanged" in arguments, "nothing was watched"
@@ -155,7 +155,7 @@ class TestBackup:
         assert partial["complete"] is False and partial["unreadable"] == [str(UNREADABLE)]
         assert "pruned" not in local.backup(paths=paths, keep_last=1)["data"]
         assert local.drill(check_of=0).document["archive_sha256"] == good["sha256"]
-        of_it = local.drill(check_of=0, at=partial["snapshot"]).document
+        of_it = local.drill(check_of=0, at=partial["snapshot_id"]).document
         assert of_it["status"] == "incomplete" and of_it["archive_sha256"] == partial["sha256"]
         later = local.backup(keep_last=1)["data"]
         assert later["complete"] and partial["sha256"] in later["pruned"]["swept"]

@@ -52,6 +52,8 @@ class Request(NamedTuple):
     load_dumps: bool = True
     dumps: Sequence[Dict[str, Any]] = ()
     keep: bool = False
+    only: Sequence[str] = ()
+    overwrite: Optional[str] = None
 
 
 def opened_for(request: Request) -> call.Repository:
@@ -246,7 +248,7 @@ class _Drill:
         whole = bool(done.expected) and not self.paths
         return {
             "schema": SCHEMA, "backup": self.request.name, "engine": ENGINE, "repository": self.repository.shown,
-            "snapshot": known.get("id"), "archive": self._archive(), "archive_sha256": known.get("id"),
+            "snapshot_id": known.get("id"), "archive": self._archive(), "archive_sha256": known.get("id"),
             "archive_created": snapshots.created(known) if known else None, "status": status,
             "scope": {
                 "mode": "extract", "level": "extract", "paths": self.paths, "sample": None,

@@ -97,6 +97,29 @@ def restored(answer: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def restored_by_restic(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of what `restore_restic` answered, with the snapshot as `entry`. restic has compared the contents."""
+    data = answer.get("data") or {}
+    if answer.get("failed"):
+        raise _failure(answer)
+    if not data.get("entries"):
+        raise UpkeepError("nothing_restored", "the snapshot holds no entry, so nothing was rebuilt.")
+    if data.get("status") != OK:
+        raise UpkeepError("incomplete", "the snapshot itself is incomplete: what restic could not read then is lost.")
+    entry = {
+        "created": data.get("created"),
+        "archive": f"{data.get('repository')}#{str(data.get('snapshot_id'))[:8]}",
+        "archive_sha256": data.get("snapshot_id"),
+    }
+    return {
+        "dest": data.get("dest"),
+        "in_place": data.get("dest") == "/",
+        "bytes_restored": data.get("bytes"),
+        "entries": data["entries"],
+        "entry": entry,
+    }
+
+
 def compared(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Facts of a comparison: a second restore that would have nothing to do. Raises UpkeepError `restore_differs`."""
     if answer.get("failed"):
