@@ -15,7 +15,7 @@ author: The Upkeep maintainers (@proven)
 description:
   - What C(backup_restic) says, with the set's own C(restic_repository) in the place of the repository of all, checked
     and without what is not given. It holds no secret, only the names of some.
-  - Fails where no repository is named, or no password.
+  - Fails where no repository is named, or no password, and for a set that wants a snapshot of its file system.
 positional: restic
 options:
   _input:
@@ -53,6 +53,11 @@ def restic_of(backup_set: Mapping[str, Any], restic: Mapping[str, Any] | None) -
     found = {key: given[key] for key in _KNOWN if given.get(key) not in (None, "")}
     if unknown := sorted(set(given) - set(_KNOWN)):
         raise AnsibleFilterError(f"backup_restic: there is no {', '.join(unknown)}; there are {', '.join(_KNOWN)}.")
+    if backup_set.get("snapshot") not in (None, "", "none"):
+        raise AnsibleFilterError(
+            f"backup_sets: the set {name} wants a snapshot of its file system, which the engine restic does not take; "
+            "take that off the set, or back it up as an archive."
+        )
     if not found.get("repository"):
         raise AnsibleFilterError(
             f"backup_restic: the set {name} is of the engine restic, and no repository is named: give it "
