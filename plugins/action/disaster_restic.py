@@ -39,7 +39,7 @@ class ActionModule(DrillHostAction):
         return {"changed": not self.check, "data": told.document()}
 
     def _rebuild(self, told: rebuild.Rebuild, given: dict[str, Any]) -> None:
-        known = ("repository", "password", "environment", "program", "options", "retry_lock")
+        known = ("repository", "password", "environment", "settings", "program", "options", "retry_lock")
         restic = {key: value for key, value in given["restic"].items() if key in known}
         here = {
             **restic,

@@ -35,14 +35,14 @@ repository: "{{ (item | proven.upkeep.restic_of(backup_restic)).repository }}"
 RETURN = r"""
 _value:
   description: >-
-    C(repository), C(password), C(environment), and, where they are given, C(program), C(options), C(retry_lock),
+    C(repository), C(password), C(environment), C(settings), and, where they are given, C(program), C(options), C(retry_lock),
     C(init), and C(check_of).
   type: dict
 """
 
 from ansible.errors import AnsibleFilterError
 
-_KNOWN = ("repository", "password", "environment", "program", "options", "retry_lock", "init", "check_of")
+_KNOWN = ("repository", "password", "environment", "settings", "program", "options", "retry_lock", "init", "check_of")
 
 
 def restic_of(backup_set: Mapping[str, Any], restic: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -68,6 +68,7 @@ def restic_of(backup_set: Mapping[str, Any], restic: Mapping[str, Any] | None) -
             f"backup_restic: the repository of the set {name} has no password: name one of backup_secrets."
         )
     found.setdefault("environment", {})
+    found.setdefault("settings", {})
     return found
 
 

@@ -36,6 +36,10 @@ options:
     description: What else restic's back end needs, as for M(proven.upkeep.backup_restic).
     type: dict
     default: {}
+  settings:
+    description: What else it needs and is no secret, as for M(proven.upkeep.backup_restic).
+    type: dict
+    default: {}
   secrets:
     description: The secrets that O(password) and O(environment) name, by name.
     type: dict
@@ -210,6 +214,7 @@ def main() -> None:
             "repository": {"type": "str", "required": True},
             "password": {"type": "str", "required": True, "no_log": False},
             "environment": {"type": "dict", "default": {}},
+            "settings": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "no_log": True, "default": {}},
             "program": {"type": "str", "default": "restic"},
             "options": {"type": "list", "elements": "str", "default": []},

@@ -212,7 +212,7 @@ def test_the_same_with_restic(lab, clone, clone_at, tmp_path):
         f"systemd-run -q -E RCLONE_USER=shop -E RCLONE_PASS={SECRET} rclone serve restic --addr :8000 /var/restic",
     )
     secrets = tmp_path / "secrets.json"
-    own = {"repository": password, "rest_user": "shop", "rest_password": SECRET}
+    own = {"repository": password, "rest_password": SECRET}
     secrets.write_text(json.dumps({"backup_secrets": own}))
     database = {**DATABASE, "dumps": [{"name": "shop", "engine": "postgresql", "databases": ["shop"]}]}
     given = {
@@ -222,7 +222,8 @@ def test_the_same_with_restic(lab, clone, clone_at, tmp_path):
         "backup_restic": {
             "repository": f"rest:http://{hosts.address(lab.hosts['vault1'])}:8000/fleet",
             "password": "repository",
-            "environment": {"RESTIC_REST_USERNAME": "rest_user", "RESTIC_REST_PASSWORD": "rest_password"},
+            "environment": {"RESTIC_REST_PASSWORD": "rest_password"},
+            "settings": {"RESTIC_REST_USERNAME": "shop"},
         },
     }
     before = lab.shell("web2", LISTING)

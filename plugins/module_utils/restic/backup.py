@@ -40,6 +40,7 @@ class Request(NamedTuple):
     exclude: Sequence[str] = ()
     one_file_system: bool = False
     environment: Optional[Dict[str, str]] = None
+    settings: Optional[Dict[str, Any]] = None
     secrets: Optional[Dict[str, Any]] = None
     program: str = "restic"
     options: Sequence[str] = ()
@@ -89,7 +90,7 @@ class _Run:
         self.dumps = take.expected(take.parsed(request.dumps, secrets)) if request.dumps else []
         self.repository = call.repository(
             request.repository, request.password, request.environment or {}, secrets, request.program,
-            request.options, request.retry_lock,
+            request.options, request.retry_lock, request.settings or {},
         )  # fmt: skip
         self.warnings: List[str] = []
         self.changes: List[str] = []

@@ -42,6 +42,7 @@ class Request(NamedTuple):
     dest: Optional[str] = None
     paths: Sequence[str] = ()
     environment: Optional[Dict[str, str]] = None
+    settings: Optional[Dict[str, Any]] = None
     secrets: Optional[Dict[str, Any]] = None
     program: str = "restic"
     options: Sequence[str] = ()
@@ -60,7 +61,7 @@ def opened_for(request: Request) -> call.Repository:
     """Raises UpkeepError as `call.repository` does."""
     return call.repository(
         request.repository, request.password, request.environment or {}, request.secrets or {}, request.program,
-        request.options, request.retry_lock,
+        request.options, request.retry_lock, request.settings or {},
     )  # fmt: skip
 
 
