@@ -35,8 +35,8 @@ repository: "{{ (item | proven.upkeep.restic_of(backup_restic)).repository }}"
 RETURN = r"""
 _value:
   description: >-
-    C(repository), C(password), C(environment), C(settings), and, where they are given, C(program), C(options), C(retry_lock),
-    C(init), and C(check_of).
+    C(repository), C(password), C(environment), C(settings), and, where they are given, C(program), C(options),
+    C(retry_lock), C(init), and C(check_of).
   type: dict
 """
 

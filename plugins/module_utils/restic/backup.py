@@ -90,7 +90,7 @@ class _Run:
         self.dumps = take.expected(take.parsed(request.dumps, secrets)) if request.dumps else []
         self.repository = call.repository(
             request.repository, request.password, request.environment or {}, secrets, request.program,
-            request.options, request.retry_lock, request.settings or {},
+            request.options, request.retry_lock, request.settings,
         )  # fmt: skip
         self.warnings: List[str] = []
         self.changes: List[str] = []

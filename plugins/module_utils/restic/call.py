@@ -15,7 +15,7 @@ import os
 import re
 import signal
 import tempfile
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import unquote
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state
@@ -67,7 +67,7 @@ class Repository(NamedTuple):
 
 def repository(
     address: str, password: str, environment: Dict[str, str], secrets: Dict[str, Any], restic: str,
-    options: Sequence[str], retry_lock: str, settings: Mapping[str, Any],
+    options: Sequence[str], retry_lock: str, settings: Optional[Mapping[str, Any]] = None,
 ) -> Repository:  # fmt: skip
     """`password` and the values of `environment` are names in `secrets`; those of `settings` are values.
 
@@ -75,6 +75,7 @@ def repository(
     """
     if not address:
         raise UpkeepError("bad_parameter", "repository: none is named.", option="repository")
+    settings = settings or {}
     for variable in (*environment, *settings):
         if not _VARIABLE.fullmatch(variable) or variable.startswith(_OURS):
             message = f"environment: {variable} cannot be set here."

@@ -61,7 +61,7 @@ def opened_for(request: Request) -> call.Repository:
     """Raises UpkeepError as `call.repository` does."""
     return call.repository(
         request.repository, request.password, request.environment or {}, request.secrets or {}, request.program,
-        request.options, request.retry_lock, request.settings or {},
+        request.options, request.retry_lock, request.settings,
     )  # fmt: skip
 
 
