@@ -43,6 +43,7 @@ SYSTEM = {
     "mmdebstrap": "mmdebstrap",
     "pacman": "pacman-package-manager",
     "pg_dumpall": "postgresql",
+    "rclone": "rclone",
     "redis-server": "redis-server",
     "rpmbuild": "rpm",
     "setfacl": "acl",

@@ -27,7 +27,6 @@ class ActionModule(UpkeepAction):
         "load": {"type": "bool", "default": True},
         "dry": {"type": "bool", "default": False},
         "machine": {"type": "dict", "default": {}},
-        "left_out": {"type": "list", "elements": "dict", "default": []},
         "secrets_used": {"type": "list", "elements": "str", "default": []},
     }
 
@@ -35,7 +34,7 @@ class ActionModule(UpkeepAction):
         """The document, as data for recording; written unless this is a dry run."""
         home, now = self.home(), times.now()
         run = self.current_run(home)
-        results = [*(plain(arguments["results"]) or []), *map(documents.left_out, arguments["left_out"])]
+        results = plain(arguments["results"]) or []
         drill_host = self.inventory_name()
         facts = {
             "project": self.project(),

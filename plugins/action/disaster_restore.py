@@ -10,27 +10,23 @@ import shlex
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.plugin_utils import names
-from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction
+from ansible_collections.proven.upkeep.plugins.plugin_utils._drill_host import DrillHostAction
 from ansible_collections.proven.upkeep.plugins.plugin_utils.copies import places, take
 from ansible_collections.proven.upkeep.plugins.plugin_utils.disaster import rebuild
-from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 
 # In an archive with databases this folder holds their dumps; backup_restore leaves it out.
 _DUMPS = b'".upkeep-dumps/'
 
 
-class ActionModule(UpkeepAction):
+class ActionModule(DrillHostAction):
     """See the documentation of the module of this name."""
 
-    _requires_connection = True
     TRANSFERS_FILES = True
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "host": {"type": "str", "required": True},
@@ -40,6 +36,7 @@ class ActionModule(UpkeepAction):
         "dest": {"type": "path"},
         "dumps": {"type": "list", "elements": "dict", "default": []},
         "load": {"type": "bool", "default": True},
+        "load_as": {"type": "str", "choices": ["administrator", "dumps"], "default": "administrator"},
         "checks": {"type": "list", "elements": "raw", "default": []},
         "identity": {"type": "str"},
         "copies": {"type": "list", "elements": "dict", "default": []},
@@ -72,17 +69,17 @@ class ActionModule(UpkeepAction):
         files = told.step("hand_over", lambda: self._handed_over([taken.archive, taken.manifest]))
         archive: dict[str, Any] = {"archive": files[0], **({"manifest": files[1]} if len(files) > 1 else {})}
         place = {**archive, "overwrite": "always", **({"dest": told.dest} if told.dest else {})}
-        facts = told.step("restore", lambda: rebuild.restored(self._ask("backup_restore", place)))
+        facts = told.step("restore", lambda: rebuild.restored(self.ask("backup_restore", place)))
         told.facts.update(facts)
-        told.facts.update(told.step("compare", lambda: rebuild.compared(self._ask("backup_restore", place, dry=True))))
-        load = rebuild.to_load(self.given["dumps"])
+        told.facts.update(told.step("compare", lambda: rebuild.compared(self.ask("backup_restore", place, dry=True))))
+        load = rebuild.to_load(self.given["dumps"], self.given["load_as"] == "administrator")
         told.facts["not_restored"] = [*facts["not_restored"], *load.left]
         if self.given["load"] and load.any and _has_dumps(taken.manifest):
             asked = {**archive, **load.parameters, "secrets": self.given["secrets"], "overwrite": "always"}
-            told.facts.update(told.step("databases", lambda: rebuild.loaded(self._ask("backup_load", asked))))
+            told.facts.update(told.step("databases", lambda: rebuild.loaded(self.ask("backup_load", asked))))
         if self.given["checks"]:
             check = {"checks": self.given["checks"], "folder": facts["dest"] or "/"}
-            told.facts.update(told.step("checks", lambda: rebuild.checked(self._ask("restore_checks", check))))
+            told.facts.update(told.step("checks", lambda: rebuild.checked(self.ask("restore_checks", check))))
 
     def _take(self, told: rebuild.Rebuild, home: Path, folder: Path) -> take.Taken | None:
         name, identity = self.given["from"], self.given["identity"]
@@ -98,7 +95,7 @@ class ActionModule(UpkeepAction):
             if self.check:
                 with tempfile.TemporaryDirectory(prefix="upkeep-") as scratch:
                     told.facts["bytes_needed"] = take.restored_bytes(store, entry, Path(scratch), key)
-                told.facts["bytes_free"] = self._reached(lambda: self._free(told.dest or "/"))
+                told.facts["bytes_free"] = self.reached(lambda: self._free(told.dest or "/"))
                 return None
             taken = take.take(store, entry, folder, key)
         told.facts["opened_with"] = taken.opened_with
@@ -116,7 +113,7 @@ class ActionModule(UpkeepAction):
         files = [str(path) for path in paths if path]
         if self._connection.transport == "local":
             return files
-        return self._reached(lambda: self._sent(files))  # type: ignore[no-any-return]
+        return self.reached(lambda: self._sent(files))  # type: ignore[no-any-return]
 
     def _sent(self, files: list[str]) -> list[str]:
         if not self._connection._shell.tmpdir:
@@ -127,25 +124,6 @@ class ActionModule(UpkeepAction):
             self._transfer_file(here, place)  # type: ignore[no-untyped-call]
         self._fixup_perms2((folder, *there), execute=False)  # type: ignore[no-untyped-call]
         return there
-
-    def _ask(self, module: str, given: dict[str, Any], dry: bool = False) -> dict[str, Any]:
-        """A module's answer, failed or not; with `dry` in check mode."""
-        self._task.check_mode = dry
-        try:
-            answer = self._reached(
-                lambda: self._execute_module(f"proven.upkeep.{module}", module_args=given, task_vars=self.vars)  # type: ignore[no-untyped-call]
-            )
-        finally:
-            self._task.check_mode = False
-        return plain(answer)  # type: ignore[no-any-return]
-
-    def _reached(self, do: Callable[[], Any]) -> Any:
-        try:
-            return do()
-        except AnsibleConnectionFailure as error:
-            raise UpkeepError(
-                "drill_host_unreachable", f"{self.inventory_name()} cannot be reached ({error}); look at that machine."
-            ) from None
 
 
 def _has_dumps(manifest: Path | None) -> bool:

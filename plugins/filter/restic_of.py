@@ -15,7 +15,7 @@ author: The Upkeep maintainers (@proven)
 description:
   - What C(backup_restic) says, with the set's own C(restic_repository) in the place of the repository of all, checked
     and without what is not given. It holds no secret, only the names of some.
-  - Fails where no repository is named, or no password.
+  - Fails where no repository is named, or no password, and for a set that wants a snapshot of its file system.
 positional: restic
 options:
   _input:
@@ -35,14 +35,14 @@ repository: "{{ (item | proven.upkeep.restic_of(backup_restic)).repository }}"
 RETURN = r"""
 _value:
   description: >-
-    C(repository), C(password), C(environment), and, where they are given, C(program), C(options), C(retry_lock),
-    C(init), and C(check_of).
+    C(repository), C(password), C(environment), C(settings), and, where they are given, C(program), C(options),
+    C(retry_lock), C(init), and C(check_of).
   type: dict
 """
 
 from ansible.errors import AnsibleFilterError
 
-_KNOWN = ("repository", "password", "environment", "program", "options", "retry_lock", "init", "check_of")
+_KNOWN = ("repository", "password", "environment", "settings", "program", "options", "retry_lock", "init", "check_of")
 
 
 def restic_of(backup_set: Mapping[str, Any], restic: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -53,6 +53,11 @@ def restic_of(backup_set: Mapping[str, Any], restic: Mapping[str, Any] | None) -
     found = {key: given[key] for key in _KNOWN if given.get(key) not in (None, "")}
     if unknown := sorted(set(given) - set(_KNOWN)):
         raise AnsibleFilterError(f"backup_restic: there is no {', '.join(unknown)}; there are {', '.join(_KNOWN)}.")
+    if backup_set.get("snapshot") not in (None, "", "none"):
+        raise AnsibleFilterError(
+            f"backup_sets: the set {name} wants a snapshot of its file system, which the engine restic does not take; "
+            "take that off the set, or back it up as an archive."
+        )
     if not found.get("repository"):
         raise AnsibleFilterError(
             f"backup_restic: the set {name} is of the engine restic, and no repository is named: give it "
@@ -63,6 +68,7 @@ def restic_of(backup_set: Mapping[str, Any], restic: Mapping[str, Any] | None) -
             f"backup_restic: the repository of the set {name} has no password: name one of backup_secrets."
         )
     found.setdefault("environment", {})
+    found.setdefault("settings", {})
     return found
 
 

@@ -58,7 +58,14 @@ options:
   environment:
     description:
       - What else restic's back end needs from the environment, each the name of a secret in O(secrets), such as
-        C(AWS_ACCESS_KEY_ID), C(AWS_SECRET_ACCESS_KEY), C(RESTIC_REST_USERNAME), C(RESTIC_REST_PASSWORD).
+        C(AWS_SECRET_ACCESS_KEY), C(RESTIC_REST_PASSWORD).
+    type: dict
+    default: {}
+  settings:
+    description:
+      - What else it needs there and is no secret, each with its value, such as C(AWS_ACCESS_KEY_ID),
+        C(AWS_DEFAULT_REGION), C(RESTIC_REST_USERNAME). A secret's text is blotted out of every result, so what is none
+        should not be one.
     type: dict
     default: {}
   secrets:
@@ -79,7 +86,9 @@ options:
     type: str
     default: 15m
   init:
-    description: Make the repository where there is none.
+    description:
+      - Make the repository where there is none.
+      - The bucket of an S3 repository must be there. restic itself asks for a quarter of an hour before it gives up.
     type: bool
     default: true
   host:
@@ -147,8 +156,9 @@ EXAMPLES = r"""
     repository: rest:https://backup.example.com:8000/fleet
     password: restic
     environment:
-      RESTIC_REST_USERNAME: restic_user
       RESTIC_REST_PASSWORD: restic_login
+    settings:
+      RESTIC_REST_USERNAME: fleet
     secrets: "{{ backup_secrets }}"
     keep_daily: 7
     keep_weekly: 5
@@ -168,7 +178,7 @@ data:
     backup: etc
     engine: restic
     repository: rest:https://backup.example.com:8000/fleet
-    snapshot: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
+    snapshot_id: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
     archive: rest:https://backup.example.com:8000/fleet#5aafc991
     manifest: null
     sha256: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
@@ -219,6 +229,7 @@ def main() -> None:
             "repository": {"type": "str", "required": True},
             "password": {"type": "str", "required": True, "no_log": False},
             "environment": {"type": "dict", "default": {}},
+            "settings": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "no_log": True, "default": {}},
             "program": {"type": "str", "default": "restic"},
             "options": {"type": "list", "elements": "str", "default": []},

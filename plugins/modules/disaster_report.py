@@ -56,12 +56,6 @@ options:
     description: The drill host, with C(nodename) and C(machine_id).
     type: dict
     default: {}
-  left_out:
-    description: The sets that this drill cannot rebuild, as RV(proven.upkeep.disaster_plan#module:restic). It has
-      failed then.
-    type: list
-    elements: dict
-    default: []
   secrets_used:
     description: The names of the secrets that it took.
     type: list

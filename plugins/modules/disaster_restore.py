@@ -51,7 +51,7 @@ options:
     description: The folder to restore into. By default everything goes to its place.
     type: path
   dumps:
-    description: The set's databases, as C(backup_sets[].dumps), which say how to reach the servers of this host.
+    description: The set's databases, as C(backup_sets[].dumps).
     type: list
     elements: dict
     default: []
@@ -59,6 +59,14 @@ options:
     description: Whether the dumps are loaded, over what is there.
     type: bool
     default: true
+  load_as:
+    description:
+      - With V(administrator) the dumps are loaded through the sockets of this machine's servers, as their administrator
+        (the user postgres, root of MySQL), since a new server does not know the users of the lost one.
+      - With V(dumps) as O(dumps) say, with C(host), C(user) and C(secret).
+    type: str
+    choices: [administrator, dumps]
+    default: administrator
   checks:
     description: Commands to run where it was restored, as for M(proven.upkeep.restore_checks).
     type: list

@@ -36,6 +36,10 @@ options:
     description: What else restic's back end needs, as for M(proven.upkeep.backup_restic).
     type: dict
     default: {}
+  settings:
+    description: What else it needs and is no secret, as for M(proven.upkeep.backup_restic).
+    type: dict
+    default: {}
   secrets:
     description: The secrets that O(password) and O(environment) name, by name.
     type: dict
@@ -65,9 +69,12 @@ options:
     type: str
     default: latest
   mode:
-    description: Test it, or restore it in earnest.
+    description:
+      - V(drill) tests it, V(restore) restores the files in earnest.
+      - V(load) loads its dumps into the servers that O(dumps) name, as M(proven.upkeep.backup_load) does, and touches
+        no other file.
     type: str
-    choices: [drill, restore]
+    choices: [drill, restore, load]
     default: drill
   dest:
     description:
@@ -75,6 +82,18 @@ options:
         is below the state folder.
       - What to restore into, by default V(/).
     type: path
+  overwrite:
+    description:
+      - With O(mode=restore), of what is there and differs. V(always), the default then, replaces it, V(older) only what
+        is older than in the snapshot, V(never) nothing.
+      - With O(mode=load), as for M(proven.upkeep.backup_load); V(never) is the default then.
+    type: str
+    choices: [never, older, always]
+  only:
+    description: With O(mode=load), only these dumps, by name. Empty means all.
+    type: list
+    elements: str
+    default: []
   paths:
     description: Only these paths, each with all below it. One that the snapshot does not hold is an error.
     type: list
@@ -148,6 +167,7 @@ RETURN = r"""
 data:
   description:
     - With O(mode=drill) the test as C(docs/schemas/restore.json) describes it, on failure too.
+    - With O(mode=load) as RV(proven.upkeep.backup_load#module:data).
     - With O(mode=restore) what was restored; C(dumps_folder) is where the dumps lie, where there are any.
   returned: when the test was made, or the restore
   type: dict
@@ -155,7 +175,7 @@ data:
     backup: etc
     engine: restic
     repository: sftp:backup@vault.example.com:/srv/restic
-    snapshot: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
+    snapshot_id: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
     created: "2026-11-22T08:34:03Z"
     status: ok
     predicted: false
@@ -174,7 +194,8 @@ error_code:
     - One of C(bad_parameter), C(secret_missing), C(restic_missing), C(restic_too_old), C(restic_failed),
       C(repository_missing), C(repository_locked), C(wrong_password), C(restic_interrupted), C(archive_missing),
       C(archive_damaged), C(restore_differs), C(nothing_verified), C(path_missing), C(check_failed), C(dump_not_loaded),
-      C(dumps_unreadable), C(dest_not_empty), C(dest_not_a_folder), C(dest_unwritable), C(dest_locked), C(io_error).
+      C(dumps_unreadable), C(dump_missing), C(load_refused), C(dest_not_empty), C(dest_not_a_folder),
+      C(dest_unwritable), C(dest_locked), C(io_error).
   returned: failure
   type: str
   sample: archive_damaged
@@ -183,7 +204,7 @@ error_code:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.proven.upkeep.plugins.module_utils import state
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.module_utils.restic import drill, restore
+from ansible_collections.proven.upkeep.plugins.module_utils.restic import drill, loading, restore
 
 
 def main() -> None:
@@ -193,14 +214,17 @@ def main() -> None:
             "repository": {"type": "str", "required": True},
             "password": {"type": "str", "required": True, "no_log": False},
             "environment": {"type": "dict", "default": {}},
+            "settings": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "no_log": True, "default": {}},
             "program": {"type": "str", "default": "restic"},
             "options": {"type": "list", "elements": "str", "default": []},
             "retry_lock": {"type": "str", "default": "15m"},
             "host": {"type": "str"},
             "at": {"type": "str", "default": "latest"},
-            "mode": {"type": "str", "choices": ["drill", "restore"], "default": "drill"},
+            "mode": {"type": "str", "choices": ["drill", "restore", "load"], "default": "drill"},
             "dest": {"type": "path"},
+            "overwrite": {"type": "str", "choices": ["never", "older", "always"]},
+            "only": {"type": "list", "elements": "str", "default": []},
             "paths": {"type": "list", "elements": "str", "default": []},
             "checks": {"type": "list", "elements": "raw", "default": []},
             "check_of": {"type": "int", "default": 7},
@@ -221,7 +245,7 @@ def main() -> None:
     try:
         if request.mode == "restore":
             module.exit_json(**restore.run(request, check=module.check_mode, diff=module._diff))
-        result = drill.run(request, check=module.check_mode)
+        result = (loading if request.mode == "load" else drill).run(request, check=module.check_mode)
     except UpkeepError as error:
         module.fail_json(**error.result())
     if result.failure is not None:

@@ -116,6 +116,10 @@ def hold(parts: Sequence[Part], result: Any) -> None:
     Where it failed, the backup stays as good as it is, and its evidence advances; but the set is `incomplete`, since
     nobody else would say that archives pile up.
     """
+    for part in parts:  # restic forgets right after its backup, and says what came of it
+        pruned = part.data.get("pruned") if isinstance(part.data, dict) else None
+        if isinstance(pruned, Mapping) and pruned.get("status") == "failed":
+            _failed(part, {"failed": True, "msg": pruned.get("reason")})
     if not isinstance(result, Mapping):
         return
     if result.get("failed") and not isinstance(result.get("results"), list):

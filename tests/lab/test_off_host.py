@@ -199,3 +199,54 @@ def test_a_pull_whose_connection_is_cut_twice(lab, clone):
     (archive,) = clone.path.glob("backups/vault/web1/big/*.tar.zst")
     there = lab.shell("web1", "sha256sum /var/lib/upkeep/archives/big.tar.zst").split()[0]
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == there == document["archive_sha256"]
+
+
+@pytest.mark.once
+def test_the_same_with_restic(lab, clone, clone_at, tmp_path):
+    """A repository on a REST server with a password; the host is wiped, and rebuilt from that alone."""
+    lab.broken |= {"web2", "vault1"}
+    password = f"pw-{os.urandom(8).hex()}"
+    lab.shell("web2", "sed -i /^Condition/d /etc/systemd/system/shop-database.service; /usr/local/sbin/shop-database")
+    lab.shell(
+        "vault1",
+        f"systemd-run -q -E RCLONE_USER=shop -E RCLONE_PASS={SECRET} rclone serve restic --addr :8000 /var/restic",
+    )
+    secrets = tmp_path / "secrets.json"
+    own = {"repository": password, "rest_password": SECRET}
+    secrets.write_text(json.dumps({"backup_secrets": own}))
+    database = {**DATABASE, "dumps": [{"name": "shop", "engine": "postgresql", "databases": ["shop"]}]}
+    given = {
+        "target": "web2",
+        "backup_sets": [database],
+        "backup_engine": "restic",
+        "backup_restic": {
+            "repository": f"rest:http://{hosts.address(lab.hosts['vault1'])}:8000/fleet",
+            "password": "repository",
+            "environment": {"RESTIC_REST_PASSWORD": "rest_password"},
+            "settings": {"RESTIC_REST_USERNAME": "shop"},
+        },
+    }
+    before = lab.shell("web2", LISTING)
+
+    with processes_watched() as seen:
+        ran = clone.run("maintain.yml", INVENTORY, cmdline=f"-e @{secrets}", **given)
+    assert ran.rc == 0, ran.stdout
+    nowhere(clone, [SECRET, password], ran.stdout, seen)
+    clone.validate_documents()
+    proof = clone.json("backups/hosts/web2/database/last_restore.json")
+    (shop,) = (dump for dump in proof["dumps"] if dump["database"] == "shop")
+    assert (proof["status"], proof["engine"], shop["rows"]) == ("ok", "restic", ROWS)
+    (entry,) = (each for each in clone.report()["backups"] if each["backup"] == "database")
+    assert entry["proven"] and entry["problems"] == [], entry
+
+    hosts.reset(lab.hosts["web2"], None)
+    lab.shell("web2", "rm -rf /var/lib/shop")
+    other = clone_at(tmp_path / "other" / "clone")
+    ran = other.run(
+        "playbooks/disaster_drill.yml", INVENTORY, cmdline=f"-e @{secrets}", disaster_of="web2", disaster_rebuild=True,
+        disaster_in_place=["database"], disaster_confirm="web2", disaster_sets=[database], **given,
+    )  # fmt: skip
+    assert ran.rc == 0, ran.stdout
+    nowhere(other, [SECRET, password], ran.stdout, [])
+    other.validate_documents()
+    assert (lab.shell("web2", COUNT), lab.shell("web2", LISTING)) == (str(ROWS), before)

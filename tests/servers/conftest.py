@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers import databases
+from tests.servers import databases, restics
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,11 @@ def maria():
 def redis():
     with databases.redis() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def restic():
+    return restics.program()
 
 
 @pytest.fixture

@@ -218,7 +218,9 @@ def tail(stream: Any) -> str:
 
 
 def last_line(text: str) -> str:
+    """The last line that says why. After a refused password libpq adds where it had it from."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("password retrieved from file")] or lines
     return lines[-1][-300:] if lines else ""
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state, times
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import restore
@@ -27,7 +27,11 @@ _ENDS = "what was loaded before it stays"
 
 
 class Request(NamedTuple):
-    """The parameters of `backup_load`, as its documentation describes them."""
+    """The parameters of `backup_load`, as its documentation describes them.
+
+    In the place of an archive `extracted` may be there, what was brought out of one otherwise: the folder with the
+    dumps, and {"backup", "archive", "archive_sha256", "archive_created"}.
+    """
 
     archive: str
     manifest: Optional[str] = None
@@ -36,6 +40,7 @@ class Request(NamedTuple):
     databases: Sequence[str] = ()
     secrets: Optional[Dict[str, Any]] = None
     overwrite: str = "never"
+    extracted: Optional[Tuple[str, Dict[str, Any]]] = None
 
 
 class Result(NamedTuple):
@@ -139,6 +144,9 @@ def _split(items: List[Dict[str, Any]], request: Request) -> Any:
 @contextlib.contextmanager
 def _extracted(request: Request, check: bool) -> Iterator[Any]:
     """(the folder with the dumps, what the extraction says), read and verified; in check mode the list alone."""
+    if request.extracted is not None:
+        yield request.extracted
+        return
     parent = state.ensure("dumps")
     folder = tempfile.mkdtemp(prefix="load-", dir=parent)
     try:

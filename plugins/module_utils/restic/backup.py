@@ -40,6 +40,7 @@ class Request(NamedTuple):
     exclude: Sequence[str] = ()
     one_file_system: bool = False
     environment: Optional[Dict[str, str]] = None
+    settings: Optional[Dict[str, Any]] = None
     secrets: Optional[Dict[str, Any]] = None
     program: str = "restic"
     options: Sequence[str] = ()
@@ -89,7 +90,7 @@ class _Run:
         self.dumps = take.expected(take.parsed(request.dumps, secrets)) if request.dumps else []
         self.repository = call.repository(
             request.repository, request.password, request.environment or {}, secrets, request.program,
-            request.options, request.retry_lock,
+            request.options, request.retry_lock, request.settings,
         )  # fmt: skip
         self.warnings: List[str] = []
         self.changes: List[str] = []
@@ -217,7 +218,7 @@ class _Run:
         return {**self._identity(there[0]["id"]), **known}
 
     def _identity(self, snapshot: str) -> Dict[str, Any]:
-        return {"snapshot": snapshot, "sha256": snapshot, "archive": f"{self.repository.shown}#{snapshot[:8]}"}
+        return {"snapshot_id": snapshot, "sha256": snapshot, "archive": f"{self.repository.shown}#{snapshot[:8]}"}
 
     def _note_changes(self, answer: Answer) -> None:
         more = 0
@@ -243,7 +244,7 @@ class _Run:
     def _document(self, **facts: Any) -> Dict[str, Any]:
         document = {
             "schema": SCHEMA, "backup": self.request.name, "engine": ENGINE, "repository": self.repository.shown,
-            "snapshot": None, "archive": self.repository.shown, "manifest": None, "sha256": None, "bytes": None,
+            "snapshot_id": None, "archive": self.repository.shown, "manifest": None, "sha256": None, "bytes": None,
             "files": None, "entries": None, "input_bytes": None, "compression": ENGINE, "created": None,
             "confirmed_at": None, "duration_ms": self._elapsed(), "complete": None, "unchanged": False,
             "changed_during_backup": [], "unreadable": [], "vanished": [], "excluded": 0, "sockets": [],

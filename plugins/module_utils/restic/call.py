@@ -15,7 +15,7 @@ import os
 import re
 import signal
 import tempfile
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import unquote
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state
@@ -67,15 +67,16 @@ class Repository(NamedTuple):
 
 def repository(
     address: str, password: str, environment: Dict[str, str], secrets: Dict[str, Any], restic: str,
-    options: Sequence[str], retry_lock: str,
+    options: Sequence[str], retry_lock: str, settings: Optional[Mapping[str, Any]] = None,
 ) -> Repository:  # fmt: skip
-    """`password` and the values of `environment` are names in `secrets`.
+    """`password` and the values of `environment` are names in `secrets`; those of `settings` are values.
 
     Raises UpkeepError bad_parameter, secret_missing, restic_missing, restic_too_old.
     """
     if not address:
         raise UpkeepError("bad_parameter", "repository: none is named.", option="repository")
-    for variable in environment:
+    settings = settings or {}
+    for variable in (*environment, *settings):
         if not _VARIABLE.fullmatch(variable) or variable.startswith(_OURS):
             message = f"environment: {variable} cannot be set here."
             raise UpkeepError("bad_parameter", message, option="environment")
@@ -83,7 +84,8 @@ def repository(
         message = f"retry_lock: {retry_lock!r} is no time such as 15m or 1h30m."
         raise UpkeepError("bad_parameter", message, option="retry_lock")
     opened_with = _secret("password", password, secrets)
-    values = {name: _secret(f"environment.{name}", key, secrets) for name, key in environment.items()}
+    values = {name: str(value) for name, value in settings.items() if value not in (None, "")}
+    values.update({name: _secret(f"environment.{name}", key, secrets) for name, key in environment.items()})
     path, version = program.found(restic)
     every = tuple(str(value) for value in secrets.values() if value)
     return Repository(path, version, address, opened_with, values, tuple(map(str, options)), retry_lock, every)

@@ -42,6 +42,7 @@ class Request(NamedTuple):
     dest: Optional[str] = None
     paths: Sequence[str] = ()
     environment: Optional[Dict[str, str]] = None
+    settings: Optional[Dict[str, Any]] = None
     secrets: Optional[Dict[str, Any]] = None
     program: str = "restic"
     options: Sequence[str] = ()
@@ -52,13 +53,15 @@ class Request(NamedTuple):
     load_dumps: bool = True
     dumps: Sequence[Dict[str, Any]] = ()
     keep: bool = False
+    only: Sequence[str] = ()
+    overwrite: Optional[str] = None
 
 
 def opened_for(request: Request) -> call.Repository:
     """Raises UpkeepError as `call.repository` does."""
     return call.repository(
         request.repository, request.password, request.environment or {}, request.secrets or {}, request.program,
-        request.options, request.retry_lock,
+        request.options, request.retry_lock, request.settings,
     )  # fmt: skip
 
 
@@ -246,7 +249,7 @@ class _Drill:
         whole = bool(done.expected) and not self.paths
         return {
             "schema": SCHEMA, "backup": self.request.name, "engine": ENGINE, "repository": self.repository.shown,
-            "snapshot": known.get("id"), "archive": self._archive(), "archive_sha256": known.get("id"),
+            "snapshot_id": known.get("id"), "archive": self._archive(), "archive_sha256": known.get("id"),
             "archive_created": snapshots.created(known) if known else None, "status": status,
             "scope": {
                 "mode": "extract", "level": "extract", "paths": self.paths, "sample": None,

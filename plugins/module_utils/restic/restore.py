@@ -18,6 +18,8 @@ from .drill import Request, absolute, opened_for
 
 MAX_LISTED = 1000
 _BROUGHT = ("restored", "updated")
+# Ours, and restic's own.
+_OVERWRITE = {"always": "always", "older": "if-newer", "never": "never"}
 
 
 def run(request: Request, check: bool = False, diff: bool = False) -> Dict[str, Any]:
@@ -44,6 +46,7 @@ def _restored(
     how = [word for path in paths for word in ("--include", pattern(path))]
     if dumps and not paths and not request.load_dumps:
         how += ["--exclude", pattern(dumps)]
+    how += ["--overwrite", _OVERWRITE[request.overwrite or "always"]]
     how += ["--dry-run"] if check else ["--verify"]
     answer = session.call(
         "restore", snapshot["id"], "--target", dest, "-vv", *how, ok=(exits.OK, exits.FAILED)
@@ -63,7 +66,8 @@ def _restored(
     summary = answer.summary()
     document = {
         "backup": request.name, "engine": "restic", "repository": session.repository.shown,
-        "snapshot": snapshot["id"], "created": snapshots.created(snapshot),
+        "snapshot_id": snapshot["id"], "created": snapshots.created(snapshot),
+        "archive_created": snapshots.created(snapshot), "counts": {"restored": brought},
         "status": "incomplete" if snapshot.get("incomplete") else "ok", "predicted": check, "entries": entries,
         "restored": brought, "bytes": summary.get("total_bytes", 0) + summary.get("bytes_skipped", 0), "dest": dest,
         "paths": paths, "verified": not check, "started": times.iso(started), "finished": times.iso(times.now()),

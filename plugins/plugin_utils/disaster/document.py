@@ -36,12 +36,6 @@ def part_of(result: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def left_out(one: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of a set that restic has: it was lost with the host, and is not back."""
-    message = "restic has the backups of this set, and this drill rebuilds from archives: restore it with restic."
-    return {"item": one, "error_code": "restic_not_rebuilt", "msg": message}
-
-
 def composed(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The document. `facts` are its own fields that no set says: hosts, place, times, names of secrets."""
     broken = [part for part in parts if part["status"] != OK]

@@ -97,6 +97,29 @@ def restored(answer: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def restored_by_restic(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of what `restore_restic` answered, with the snapshot as `entry`. restic has compared the contents."""
+    data = answer.get("data") or {}
+    if answer.get("failed"):
+        raise _failure(answer)
+    if not data.get("entries"):
+        raise UpkeepError("nothing_restored", "the snapshot holds no entry, so nothing was rebuilt.")
+    if data.get("status") != OK:
+        raise UpkeepError("incomplete", "the snapshot itself is incomplete: what restic could not read then is lost.")
+    entry = {
+        "created": data.get("created"),
+        "archive": f"{data.get('repository')}#{str(data.get('snapshot_id'))[:8]}",
+        "archive_sha256": data.get("snapshot_id"),
+    }
+    return {
+        "dest": data.get("dest"),
+        "in_place": data.get("dest") == "/",
+        "bytes_restored": data.get("bytes"),
+        "entries": data["entries"],
+        "entry": entry,
+    }
+
+
 def compared(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Facts of a comparison: a second restore that would have nothing to do. Raises UpkeepError `restore_differs`."""
     if answer.get("failed"):
@@ -124,10 +147,22 @@ class ToLoad:
     any: bool
 
 
-def to_load(dumps: Sequence[Mapping[str, Any]]) -> ToLoad:
-    """A dump of the engine `command` only its program knows how to load. With no dumps given all in the archive are."""
+# How the lost server was reached. A new one does not know its users, nor their passwords.
+_OF_THE_LOST_SERVER = {"host", "port", "socket", "user", "secret", "run_as"}
+
+
+def to_load(dumps: Sequence[Mapping[str, Any]], as_administrator: bool = True) -> ToLoad:
+    """A dump of the engine `command` only its program knows how to load. With no dumps given all in the archive are.
+
+    `as_administrator` is through this machine's sockets, as whoever administers the servers there.
+    """
     by_hand = [one for one in dumps if one.get("engine") == "command"]
-    rest = [dict(one) for one in dumps if one.get("engine") != "command"]
+    left_out = _OF_THE_LOST_SERVER if as_administrator else set()
+    rest = [
+        {key: value for key, value in one.items() if key not in left_out}
+        for one in dumps
+        if one.get("engine") != "command"
+    ]
     only = {"only": [one["name"] for one in rest]} if by_hand else {}
     left = [{"what": f"the dump {one['name']}", "why": "only its program knows how to load it"} for one in by_hand]
     return ToLoad({"dumps": rest, **only}, left, bool(rest) or not by_hand)

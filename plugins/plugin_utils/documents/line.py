@@ -164,12 +164,15 @@ def _copy(data: Mapping[str, Any], part: Part) -> str:
     return f"{done}, verified {verified}" if verified else done
 
 
+_RESTORED = ("created", "replaced", "restored", "unchanged", "refused", "failed")
+
+
 def _restored(data: Mapping[str, Any], part: Part) -> str:
     """`3 created, 1 replaced, 2 unchanged in /srv, 4.1 kB in 12 ms`; in a dry run what would be."""
     if data.get("schema") == "upkeep.loaded/1":
         return _loaded_for_real(data, part)
     counts = data.get("counts") or {}
-    told = [f"{amount(counts.get(name))} {name}" for name in ("created", "replaced", "unchanged", "refused", "failed")]
+    told = [f"{amount(counts.get(name))} {name}" for name in _RESTORED]
     told = [text for text in told if not text.startswith("0 ")] or ["nothing to do"]
     where = printable(str(data.get("dest")))
     if data.get("archive_created"):

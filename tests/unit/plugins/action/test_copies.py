@@ -96,8 +96,8 @@ def test_a_plan_and_a_report_of_it(act, tmp_path):
     sets = [{"name": "shop", "checks": []}, {"name": "big", "engine": "restic"}, {"name": "workflows"}]
     plan = act(disaster_plan, host="web1", sets=sets)
     assert [one["name"] for one in plan["sets"]] == ["etc", "shop"] and plan["restic"] == [sets[1]]
-    given = {"host": "web0", "results": [], "from": "vault", "started": plan["started"], "left_out": plan["restic"]}
+    given = {"host": "web0", "results": [], "from": "vault", "started": plan["started"]}
     assert "file" not in act(disaster_report, check=True, **given)
     written = act(disaster_report, **given)
-    assert written["data"]["status"] == "failed" and "restic_not_rebuilt" in written["data"]["reason"]
+    assert written["data"]["status"] == "failed" and "nothing_restored" in written["data"]["reason"]
     assert json.loads((tmp_path / "home/backups/disaster_drills").glob("*-web0-on-web1.json").__next__().read_text())

@@ -76,13 +76,12 @@ def test_no_set_and_sets_that_nobody_rebuilt(validate):
     assert document.composed(FACTS, [])["reason"].startswith("nothing_restored")
     results = [
         {"item": {"name": "etc"}, "unreachable": True, "msg": "no route"},
-        document.left_out({"name": "big"}),
         {"item": {"name": "x"}, "failed": True},
     ]
     found = document.composed(FACTS, [document.part_of(one) for one in results])
     validate(found, "disaster_drill")
     assert [one["reason"].partition(":")[0] for one in found["sets"]] == [
-        "unreachable", "restic_not_rebuilt", "module_failed",
+        "unreachable", "module_failed",
     ]  # fmt: skip
     assert "etc: unreachable" in found["reason"] and text.text(found)
 
@@ -92,6 +91,9 @@ def test_dumps_that_only_their_program_loads():
     assert rebuild.to_load([pg]).parameters == {"dumps": [pg]}
     both = rebuild.to_load([pg, own])
     assert both.parameters == {"dumps": [pg], "only": ["pg"]} and both.left[0]["what"] == "the dump own" and both.any
+    reached = {**pg, "host": "db.example.com", "user": "shop", "secret": "shop_db"}
+    assert rebuild.to_load([reached]).parameters == {"dumps": [pg]}
+    assert rebuild.to_load([reached], as_administrator=False).parameters == {"dumps": [reached]}
     assert not rebuild.to_load([own]).any and rebuild.to_load([]).any
 
 
