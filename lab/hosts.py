@@ -81,7 +81,13 @@ def stop(host: Host) -> None:
 
 def remove(host: Host) -> None:
     stop(host)
-    succeeds("podman", "rm", "-f", host.container)
+    # On a busy machine podman lets go of it late, and says so by failing.
+    for _attempt in range(5):
+        succeeds("podman", "rm", "-f", "-t", "0", host.container)
+        if state(host) == "absent":
+            return
+        time.sleep(1)
+    raise LabError(f"podman does not remove {host.container}: try `podman rm -f {host.container}`")
 
 
 def snapshot(host: Host, name: str) -> None:
