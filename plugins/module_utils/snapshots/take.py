@@ -255,9 +255,16 @@ def _removed(of: List[Tuple[_Source, str]], warnings: List[str]) -> Iterator[Non
 def _sweep(source: _Source, prefix: str) -> List[str]:
     """Remove what killed runs left of a source; what was done, as warnings."""
     found = source.driver.leftovers(source.mount, source.top, prefix)
+    full = False
     for name in found:
-        source.driver.remove(source.mount, source.top, name, _place(name))
-    return [f"Removed the snapshot of {source.top} that a killed run had left."] if found else []
+        try:
+            source.driver.remove(source.mount, source.top, name, _place(name))
+        except UpkeepError as error:
+            if error.code != "snapshot_overflowed":
+                raise
+            full = True  # and gone now; nobody reads it any more
+    what = " It ran out of room meanwhile; see whether snapshot_size is enough." if full else ""
+    return [f"Removed the snapshot of {source.top} that a killed run had left.{what}"] if found else []
 
 
 def _remove_all(of: List[Tuple[_Source, str]]) -> Tuple[List[str], Optional[UpkeepError]]:

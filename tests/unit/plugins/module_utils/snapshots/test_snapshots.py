@@ -183,6 +183,25 @@ def test_a_snapshot_that_ran_out_of_room_explains_what_could_not_be_read(tools, 
     assert not found.warnings
 
 
+def test_a_leftover_that_ran_out_of_room_fails_no_later_backup(tools, tmp_path, monkeypatch):
+    top = tmp_path / "top"
+    top.mkdir()
+    monkeypatch.setattr(mounts, "read", lambda: [Mount(str(top), "/", "zfs", "tank")])
+    monkeypatch.setattr(zfs, "take", lambda *_given: str(top))
+    monkeypatch.setattr(zfs, "leftovers", lambda _mount, _top, prefix: [f"{prefix}1-0", f"{prefix}1-1"])
+    removed = []
+
+    def remove(_mount, _top, name, _place):
+        removed.append(name)
+        if name.endswith("1-0"):
+            raise UpkeepError("snapshot_overflowed", "more room")
+
+    monkeypatch.setattr(zfs, "remove", remove)
+    with take.taken(walk.find_roots([str(top)], None), take.Wanted("auto", "s", "k")) as found:
+        assert len(removed) == 2
+    assert any("killed run" in text and "ran out of room" in text for text in found.warnings)
+
+
 def test_btrfs_lists_what_lies_below():
     told = "ID 256 gen 7 top level 5 path sub\nID 257 gen 7 top level 256 path sub/in side\n"
     assert btrfs.subvolumes(told) == ["sub", "sub/in side"]
