@@ -82,6 +82,18 @@ def test_one_that_a_drill_opened_and_what_its_proof_says(vaulted, drilled, home)
     assert entry["sealed"]["opened_at"] == "2026-11-23T09:00:02Z" and not entry["problems"]
 
 
+@pytest.mark.parametrize("claim", [None, {}, {"opened": True}, {"opened": False, "opened_with": KEYS[0]}, "opened"])
+def test_a_drill_that_does_not_say_which_key_opened_it_counts_for_nothing(
+    vaulted, samples, record, open_run, home, claim
+):
+    vaulted(*KEYS)
+    run = open_run("r1", ["backup", "restore_test"], ["web1"])
+    record(run, "web1", "backup", {"changed": True, "data": samples.backup()})
+    record(run, "web1", "restore_test", {"data": samples.restore(sealed=claim)})
+    report = build(home, runs.load(home, "r1"), gates.parse([GATE]), NOW, TOOL)
+    assert report["backups"][0]["sealed"]["opened_at"] is None and report["summary"]["never_opened"] == 1
+
+
 def test_with_new_keys_it_has_to_be_shown_again(vaulted, drilled):
     vaulted(*KEYS)
     drilled("r1", opened_with=KEYS[0])
