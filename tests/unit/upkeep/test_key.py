@@ -88,7 +88,16 @@ def test_a_copy_is_the_key_only_if_it_is_this_one(key, tmp_path):
 def test_without_age(key, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     code, told = key("new")
-    assert code == 1 and "apt-get install age" in told and not (tmp_path / "home/state/keys").exists()
+    assert code == 1 and len(told.splitlines()) == 1, told
+    assert "apt-get install age" in told and not (tmp_path / "home/state/keys").exists()
+
+
+@pytest.mark.parametrize("action", ["show", "check"])
+def test_a_key_without_age(key, tmp_path, monkeypatch, action):
+    assert key("new")[0] == 0
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, told = key(action)
+    assert code == 1 and len(told.splitlines()) == 1 and "has no age-keygen" in told and "install age" in told, told
 
 
 def test_doctor_names_exposed_keys(tmp_path, monkeypatch):
