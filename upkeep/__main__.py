@@ -44,7 +44,9 @@ def main(argv: list[str] | None = None) -> int:
         "action", choices=["new", "show", "check"], help="make it; print its public key; see that it is one"
     )
     key.add_argument("--file", help="the key's file; by default state/keys/backup.agekey in the home")
-    key.add_argument("--public", help="check: the public key that it must have")
+    key.add_argument(
+        "--public", help="check: the public key that it must have; without it, that of the key in the home"
+    )
     key.add_argument("--home", help="the folder that holds the evidence; by default this clone, else UPKEEP_HOME")
     commands.add_parser("doctor", help="what this machine lacks for which command, and the line that installs it")
     options = parser.parse_args(argv)

@@ -29,6 +29,7 @@ Now put a copy of the private key in escrow, today:
          safe (it is one line, AGE-SECRET-KEY-1…). Whoever has it can read every backup that is encrypted to it.
   Test   Bring that copy to a file of mode 0600 (COPY), and see that it is the key, and that it opens a backup:
            python -m upkeep key check --file COPY
+         That compares it with the key here. On a machine that has none, add --public with the public key above.
            make maintain ARGS='--tags restore_test,report -e restore_test_on=controller -e backup_identity=COPY'
          Until a drill did that, the report calls each encrypted backup never opened."""
 
@@ -46,7 +47,7 @@ def run(options: Namespace) -> int:
         print(error.message, file=sys.stderr)
         return 1
     if options.action == "check":
-        return _check(path, public, options.public)
+        return _check(home / KEY, path, public, options.public)
     print(f"The public key:   {public}\n\nFor the inventory, such as its group_vars/all.yml:\n")
     print(f'  backup_encrypt_to: ["{public}"]\n  backup_identity: {_told(home, path)}')
     if options.action == "new":
@@ -92,11 +93,30 @@ def make(home: Path, path: Path) -> None:
         raise UpkeepError("key_unwritable", f"{path} cannot be written ({error.strerror}); no key was made.")
 
 
-def _check(path: Path, public: str, expected: str | None) -> int:
-    if expected and " ".join(expected.split()[:2]) != public:
-        print(f"{path} is another key: its public key is {public}", file=sys.stderr)
+def _check(own: Path, path: Path, public: str, expected: str | None) -> int:
+    """Is it the key with the `expected` public key; without that, the one that lies at `own`?"""
+    if expected:
+        wanted, told = " ".join(expected.split()[:2]), "the one that was given"
+    elif not own.exists():
+        print(
+            f"{path} is a key, but there is nothing to compare it with: {own} is not there. Give --public with the "
+            f"public key that backup_encrypt_to has; that of this one is {public}",
+            file=sys.stderr,
+        )
         return 1
-    print(f"{path} is readable by its owner alone; its public key is {public}")
+    elif own.samefile(path):
+        print(f"{path} is the key of this machine, and no copy of it; its public key is {public}")
+        return 0
+    else:
+        try:
+            wanted, told = sealing.identity_fingerprint(own), f"that of {own}"
+        except UpkeepError as error:
+            print(error.message, file=sys.stderr)
+            return 1
+    if wanted != public:
+        print(f"{path} is another key: its public key is {public}, and {told} is {wanted}", file=sys.stderr)
+        return 1
+    print(f"{path} is the key, readable by its owner alone: its public key is {public}, {told}")
     return 0
 
 

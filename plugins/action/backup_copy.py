@@ -29,6 +29,7 @@ class ActionModule(UpkeepAction):
         "keep": {"type": "dict"},
         "verified": {"type": "list", "elements": "str", "default": []},
         "reverify_bytes": {"type": "int", "default": run.REVERIFY_BYTES},
+        "sealed_only": {"type": "bool", "default": False},
         "secrets": {"type": "dict", "default": {}, "no_log": True},
     }
 
@@ -47,6 +48,7 @@ class ActionModule(UpkeepAction):
             verified=arguments["verified"],
             seen=last_seen(home, host, backup, name),
             reverify_bytes=arguments["reverify_bytes"],
+            sealed_only=arguments["sealed_only"],
         )
         try:
             with places.opened(copy, arguments["secrets"], home, to_write=True) as store:

@@ -69,6 +69,8 @@ class ActionModule(UpkeepAction):
         for is_last in (False, True):
             entry = _same(there, offer, keys, self._given["program"])
             if entry is not None:
+                if keys and offer.get("is_sealed"):  # a run was killed before it came to this
+                    self._unseal(offer)
                 return document.of_entry(entry, None, None, began)
             offered = self._offered(offer, keys)
             try:
@@ -82,9 +84,13 @@ class ActionModule(UpkeepAction):
                     raise UpkeepError("archive_changed", message)
                 continue
             if offered.sealed:
-                self._ask("backup_seal", {"archive": offer["archive"], "state": "absent"})
+                self._unseal(offer)
             return document.of_entry(entry, went, way, began)
         raise AssertionError("not reached")
+
+    def _unseal(self, offer: Mapping[str, Any]) -> None:
+        """The host keeps no encrypted form of what is in the vault."""
+        self._ask("backup_seal", {"archive": offer["archive"], "state": "absent"})
 
     def _stored(self, folder: Path, offered: store.Offered) -> tuple[index.Vaulted, pull.Pulled, str]:
         """By the first way that leads there."""

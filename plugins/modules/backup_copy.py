@@ -63,6 +63,13 @@ options:
       back.
     type: int
     default: 53687091200
+  sealed_only:
+    description:
+      - Bring only what is encrypted. What was vaulted before encryption was on stays in the vault; RV(data.left_plain)
+        says how many.
+      - What of it is in the copy already stays there, by O(keep).
+    type: bool
+    default: false
   secrets:
     description: Secrets by name; of these the one that the copy's C(secret) names.
     type: dict
@@ -111,6 +118,7 @@ data:
     unchanged: false
     kept: {archives: 8, bytes: 4194304}
     removed: []
+    left_plain: 0
     status: ok
     reason: null
 error_code:

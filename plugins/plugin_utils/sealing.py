@@ -22,6 +22,8 @@ from ansible_collections.proven.upkeep.plugins.module_utils.sealing.stream impor
 
 _AGE_KEY = b"AGE-SECRET-KEY-1"
 _SSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----", b"-----BEGIN RSA PRIVATE KEY-----"
+# What tells the public key of a private one, and its Debian package.
+_READERS = {AGE: ("age-keygen", "age"), "ssh": ("ssh-keygen", "openssh-client"), GPG: ("gpg", "gnupg")}
 _KEYRING = "upkeep-gpg-"
 _WRONG_KEY = ("no identity matched", "No secret key")
 _PASSPHRASE = ("passphrase", "pinentry", "terminal")
@@ -93,6 +95,14 @@ def identity_fingerprint(path: Path) -> str:
     """
     check_identity(path)
     kind = _kind(path)
+    program, package = _READERS[kind]
+    if not programs.found(program):
+        raise UpkeepError(
+            "identity_unusable",
+            f"backup_identity: this machine has no {program}, which reads the key {path}: install {package} "
+            f"(Debian: apt-get install {package}).",
+            path=str(path),
+        )
     if kind == GPG:
         with _keyring() as base:
             told = _said([*base, "--show-keys", "--with-colons", str(path)])
@@ -107,7 +117,7 @@ def identity_fingerprint(path: Path) -> str:
         raise UpkeepError(
             "identity_unusable",
             f"backup_identity: {path} does not hold exactly one private key of age, SSH or OpenPGP that is free of a "
-            "passphrase, so nothing opens with it unattended; or the program of that key is not installed here.",
+            "passphrase, so nothing opens with it unattended.",
             path=str(path),
         )
     return told

@@ -50,6 +50,18 @@ def entry(clone, inventory, variables):
     return next(each for each in clone.report()["backups"] if each["host"] == "web1")
 
 
+def test_a_drill_on_the_host_itself_opens_nothing(clone, vaulted):
+    """It reads the plain archive there, whatever lies encrypted in the vault, and whichever key is at hand."""
+    inventory, variables, _keys = vaulted
+    on_host = {**variables, "restore_test_on": "host", "backup_identity": "state/keys/backup.agekey"}
+    ran = clone.run(DRILL, inventory, **on_host)
+    assert ran.rc == 0 and ", opened with" not in ran.stdout and "never opened with" in ran.stdout, ran.stdout
+    assert "ENCRYPTION" not in (clone.path / "backups/hosts/web1/data/restore-proof.txt").read_text()
+    after = entry(clone, inventory, on_host)
+    assert after["proven"] and after["sealed"]["opened_at"] is None and clone.report()["summary"]["never_opened"] == 1
+    assert any("never opened with the escrowed key" in each for each in after["problems"])
+
+
 def test_a_drill_opens_it_with_the_escrowed_key_and_with_no_other(clone, vaulted, tmp_path):
     inventory, variables, keys = vaulted
     (sealed,) = (path for path in clone.path.glob("backups/vault/web1/data/*.age") if ".manifest." not in path.name)

@@ -234,6 +234,19 @@ def test_what_a_killed_run_leaves_the_next_one_removes(volume, tmp_path):
     btrfs("subvolume", "delete", volume / "data/.upkeep-snapshots/upkeep-other-0")
 
 
+def test_what_a_killed_run_leaves_goes_also_without_snapshots(volume, tmp_path):
+    child = os.fork()
+    if child == 0:
+        backup._Run._backed_up = lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL)
+        with contextlib.suppress(BaseException):
+            backup.run(request(volume, tmp_path))
+        os._exit(1)
+    os.waitpid(child, 0)
+    assert len(left(volume)) == 2
+    done = backup.run(request(volume, tmp_path, snapshot="none"))["data"]
+    assert sum("a killed run had left" in warning for warning in done["warnings"]) == 2 and not left(volume)
+
+
 def test_two_runs_of_one_backup_do_not_sweep_each_other(volume, tmp_path):
     wanted = take.Wanted("auto", "my set", str(tmp_path / "out/a.tar.gz"))
     with take._alone(take._prefix(wanted)), pytest.raises(UpkeepError) as failed:

@@ -98,6 +98,7 @@ class _Run:
             history.check(self.dest.archive)
         if not check:
             self.warnings += self._settle()
+        self._see_to_snapshots(check)
         self._warn_of_links()
         self.walker = self._walker()
         if check or self.dumps:  # check mode touches nothing; and dumps are to come first
@@ -124,11 +125,25 @@ class _Run:
     def _snapshots(self) -> Any:
         from ..snapshots import take  # pylint: disable=import-outside-toplevel  # few backups want one
 
+        return take.taken(self.roots, self._wanted(), walk.exclusion(self.request.exclude))
+
+    def _see_to_snapshots(self, check: bool) -> None:
+        """What check mode would not find out; and leftovers of a time when this backup still asked for snapshots."""
+        is_wanted = self.request.snapshot != "none"
+        if is_wanted != check or not (check or os.path.isdir(state.under("snapshots"))):
+            return
+        from ..snapshots import take  # pylint: disable=import-outside-toplevel  # few backups want one
+
+        if check:
+            take.foresee(self.roots, self._wanted(), walk.exclusion(self.request.exclude))
+        else:
+            self.warnings += take.swept(self.roots, self._wanted())
+
+    def _wanted(self) -> Any:
+        from ..snapshots.take import Wanted  # pylint: disable=import-outside-toplevel
+
         request = self.request
-        wanted = take.Wanted(
-            request.snapshot, request.name, self.dest.archive, request.snapshot_size, request.one_file_system
-        )
-        return take.taken(self.roots, wanted, walk.exclusion(request.exclude))
+        return Wanted(request.snapshot, request.name, self.dest.archive, request.snapshot_size, request.one_file_system)
 
     def _backed_up(self, check: bool) -> Dict[str, Any]:
         self.walker.refuse_roots()

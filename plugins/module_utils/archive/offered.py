@@ -12,6 +12,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.module_utils.identity import machine
 
 from . import codecs, history
+from .destination import SEALED
 from .walk import describe_error
 
 _PIECE = 1 << 20
@@ -20,7 +21,7 @@ _PIECE = 1 << 20
 def look(archive: str, backup: str, known: Collection[str] = ()) -> Dict[str, Any]:
     """The backup's {"archive", "suffix", "bytes", "sha256", "created", "files", "manifest", "machine"}.
 
-    With "manifest_bytes" and "manifest_sha256".
+    With "manifest_bytes" and "manifest_sha256", and "is_sealed": whether its encrypted form lies beside it.
     The hash of the archive is the one that its manifest has; that of the manifest is null where `known` has the
     archive's. Raises UpkeepError: archive_missing, archive_incomplete, archive_unreadable, wrong_backup.
     """
@@ -45,7 +46,8 @@ def look(archive: str, backup: str, known: Collection[str] = ()) -> Dict[str, An
         raise _unreadable(one["manifest"], error)
     found = {key: one[key] for key in ("archive", "bytes", "sha256", "created", "files", "manifest")}
     suffix = codecs.split_suffix(path)[1]
-    return dict(found, suffix=suffix, manifest_bytes=size, manifest_sha256=digest, machine=machine())
+    found.update(suffix=suffix, manifest_bytes=size, manifest_sha256=digest, machine=machine())
+    return dict(found, is_sealed=os.path.isdir(path + SEALED))
 
 
 def _hash_of(path: str) -> str:

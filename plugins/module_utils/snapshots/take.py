@@ -22,9 +22,9 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 
 from . import btrfs, mounts
 from .mounts import Mount
-from .registry import AUTO, driver_for, no_driver
+from .registry import AUTO, DRIVERS, driver_for, no_driver
 
-_FOLDER = "snapshots"
+FOLDER = "snapshots"  # below the state folder
 
 
 class Wanted(NamedTuple):
@@ -109,6 +109,34 @@ def taken(
         )
 
 
+def foresee(
+    roots: List[Root], wanted: Wanted, excluded: Callable[[bytes, bytes], bool] = lambda _path, _name: False
+) -> None:
+    """Raise what `taken` would raise for a place that offers no snapshots; nothing is touched."""
+    _plan(roots, wanted, mounts.read(), excluded)
+
+
+def swept(roots: List[Root], wanted: Wanted) -> List[str]:
+    """Remove what killed runs left of a backup that asks for no snapshots any more; what was done, as warnings.
+
+    Its lock file says that it once did. That goes, too, as soon as nothing is left.
+    """
+    prefix = _prefix(wanted)
+    lock = _lock_file(prefix)
+    if not os.path.lexists(lock):
+        return []
+    warnings: List[str] = []
+    try:
+        with _alone(prefix):
+            for source in _every_source(roots, mounts.read()):
+                warnings += _sweep(source, prefix)
+            os.unlink(lock)
+    except (UpkeepError, OSError) as error:
+        if getattr(error, "code", "") != "dest_locked":  # else what is there is of the run that is at work
+            warnings.append(f"A snapshot that a killed run had left is still there, the next run tries again: {error}")
+    return warnings
+
+
 # -- what to take -----------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +174,20 @@ def _source_below(path: str, mount: Mount) -> Optional[_Source]:
         return _Source(driver, mount, driver.top(path, mount)) if driver else None
     except UpkeepError:
         return None
+
+
+def _every_source(roots: List[Root], there: List[Mount]) -> List[_Source]:
+    """Whatever could have been taken of the roots, with any driver."""
+    found: List[_Source] = []
+    for root in roots:
+        path = _real(root)
+        mount = mounts.holding(path, there)
+        for at, its_mount in [(path, mount), *_below(path, there, mount)] if mount else []:
+            for driver in DRIVERS.values():
+                with contextlib.suppress(UpkeepError):
+                    if driver.fits(its_mount):
+                        found.append(_Source(driver, its_mount, driver.top(at, its_mount)))
+    return list(dict.fromkeys(found))
 
 
 def _below(path: str, there: List[Mount], mount: Mount) -> List[Tuple[str, Mount]]:
@@ -219,17 +261,24 @@ def _prefix(wanted: Wanted) -> str:
 
 
 def _place(name: str) -> str:
-    return os.path.join(state.state_dir(), _FOLDER, name)
+    return os.path.join(state.state_dir(), FOLDER, name)
+
+
+def _lock_file(prefix: str) -> str:
+    return _place(prefix + "lock")
 
 
 @contextlib.contextmanager
 def _alone(prefix: str) -> Iterator[None]:
     """No other run of this backup is at work: so snapshots of its name are leftovers. UpkeepError `dest_locked`."""
-    path = os.path.join(state.ensure(_FOLDER), prefix + "lock")
+    state.ensure(FOLDER)
+    path = _lock_file(prefix)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.lexists(path) or not os.path.samestat(os.fstat(fd), os.lstat(path)):
+                raise BlockingIOError  # `swept` has just taken this file away, so it locks nobody out
         except BlockingIOError:
             message = "snapshot: another run of this backup is at work right now; wait for it to end."
             raise UpkeepError("dest_locked", message, path=path)
@@ -255,9 +304,16 @@ def _removed(of: List[Tuple[_Source, str]], warnings: List[str]) -> Iterator[Non
 def _sweep(source: _Source, prefix: str) -> List[str]:
     """Remove what killed runs left of a source; what was done, as warnings."""
     found = source.driver.leftovers(source.mount, source.top, prefix)
+    full = False
     for name in found:
-        source.driver.remove(source.mount, source.top, name, _place(name))
-    return [f"Removed the snapshot of {source.top} that a killed run had left."] if found else []
+        try:
+            source.driver.remove(source.mount, source.top, name, _place(name))
+        except UpkeepError as error:
+            if error.code != "snapshot_overflowed":
+                raise
+            full = True  # and gone now; nobody reads it any more
+    what = " It ran out of room meanwhile; see whether snapshot_size is enough." if full else ""
+    return [f"Removed the snapshot of {source.top} that a killed run had left.{what}"] if found else []
 
 
 def _remove_all(of: List[Tuple[_Source, str]]) -> Tuple[List[str], Optional[UpkeepError]]:

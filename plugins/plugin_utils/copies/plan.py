@@ -15,12 +15,13 @@ from ..vault.index import Vaulted
 
 @dataclass(frozen=True)
 class Plan:
-    """All newest first. `why` says of each `created` what keeps it, or what it goes for."""
+    """All newest first. `why` says of each `created` what keeps it, or what it goes for; `plain` stays in the vault."""
 
     bring: list[Vaulted]
     keep: list[Vaulted]
     remove: list[Vaulted]
     why: dict[str, str]
+    plain: list[Vaulted]
 
 
 def planned(
@@ -30,16 +31,19 @@ def planned(
     at_least: int = 1,
     verified: Collection[str] = (),
     append_only: bool = False,
+    sealed_only: bool = False,
 ) -> Plan:
     """By the copy's own rules over what both places have: what would go at once is not brought.
 
     Never the newest one, nor one whose archive_sha256 is among `verified`, is removed; nothing at all from a place
-    that only takes.
+    that only takes. With `sealed_only` what is not encrypted does not leave the vault, and takes nobody's place; what
+    of it is there already stays by the rules.
     """
     theirs = {one.created: one for one in there}
-    every = {**theirs, **{one.created: one for one in vault}}
+    ours = {one.created: one for one in vault if one.sealed or not sealed_only}
+    plain = [one for one in vault if one.created not in ours and not _same(one, theirs.get(one.created))]
+    every = {**theirs, **ours}
     kept, gone = retention.plan(_as_archives(every.values()), rules, at_least, None, verified)
-    ours = {one.created: one for one in vault}
     stays = [one["created"] for one in kept]
     bring = [ours[created] for created in stays if created in ours and not _same(ours[created], theirs.get(created))]
     goes = [one["created"] for one in gone if one["created"] in theirs]
@@ -48,6 +52,7 @@ def planned(
         keep=[theirs[created] for created in theirs if append_only or created in stays],
         remove=[] if append_only else [theirs[created] for created in goes],
         why={one["created"]: one["why"] for one in [*kept, *gone]},
+        plain=plain,
     )
 
 

@@ -31,7 +31,8 @@ REVERIFY_BYTES = 50 << 30
 class Wanted:
     """What to copy where: `rules` and `at_least` as for `retention.plan`; `verified` are archive_sha256.
 
-    `seen` says when each archive of the copy was last verified, by `created`.
+    `seen` says when each archive of the copy was last verified, by `created`; with `sealed_only` nothing is brought
+    that is not encrypted.
     """
 
     host: str
@@ -42,6 +43,7 @@ class Wanted:
     verified: Collection[str] = ()
     seen: Mapping[str, str] = field(default_factory=dict)
     reverify_bytes: int = REVERIFY_BYTES
+    sealed_only: bool = False
     attempts: int = _ATTEMPTS
     pause_s: float = _PAUSE_S
 
@@ -76,6 +78,7 @@ class _Run:
         self.there = There([], {}, {}, [])
         self.found: dict[str, Any] = {
             "brought": [], "removed": [], "swept": [], "reverified": None, "verified_by": None, "predicted": False,
+            "left_plain": 0,
         }  # fmt: skip
 
     def go(self, check: bool) -> dict[str, Any]:
@@ -88,6 +91,9 @@ class _Run:
             )
         self.there = self._again(lambda: files.there(self.store, self.wanted.host, self.wanted.backup))
         plan = self._plan(ours)
+        self.found["left_plain"] = len(plan.plain)
+        if plan.plain:
+            self.say(f"copy {self.wanted.copy}: left {len(plan.plain)} in the vault, which are not encrypted")
         if check:
             return self._predicted(plan)
         for entry in plan.bring:
@@ -102,8 +108,9 @@ class _Run:
     def _plan(self, ours: There) -> Plan:
         wanted = self.wanted
         return planned(
-            ours.entries, self.there.entries, wanted.rules, wanted.at_least, wanted.verified, self.store.append_only
-        )
+            ours.entries, self.there.entries, wanted.rules, wanted.at_least, wanted.verified, self.store.append_only,
+            wanted.sealed_only,
+        )  # fmt: skip
 
     def _again(self, step: Callable[[], Any]) -> Any:
         """The step, begun anew a few times where the line broke; what went over already stays there."""

@@ -29,6 +29,18 @@ def test_what_is_missing_is_named_with_its_remedy(monkeypatch, capsys):
         assert need.name in screen and need.debian in screen
 
 
+def test_without_age_one_line_says_so_and_one_mends_it(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(doctor, "NEEDS", tuple(need for need in doctor.NEEDS if need.name == "age"))
+    monkeypatch.setattr(doctor, "_lab_needs", lambda: ())
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.run() == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (told,) = (line for line in lines if line[1:2] == ["age"])
+    assert told[0] == "missing" and {"backup-key", "makes", "key,"} <= set(told)
+    assert lines.count(["apt-get", "install", "age"]) == 1
+
+
 def test_what_is_optional_does_not_fail(monkeypatch, capsys):
     needs = tuple(dataclasses.replace(n, found=lambda n=n: "there" if n.required else None) for n in doctor.NEEDS)
     monkeypatch.setattr(doctor, "NEEDS", needs)

@@ -42,6 +42,26 @@ def test_a_key_file_of_upkeep_home_is_read_on_the_controller(play, key, tmp_path
     assert f"TO={key[1]} CHANGED=True" in done.screen
 
 
+PULLS = """
+    - proven.upkeep.backup_pull: &pull
+        archive: "{{ playbook_dir }}/out/a.tar.gz"
+        backup: set
+        recipients: ["{{ key }}"]
+    - proven.upkeep.backup_seal:
+        archive: "{{ playbook_dir }}/out/a.tar.gz"
+        recipients: ["{{ key }}"]
+    - proven.upkeep.backup_pull: *pull
+      register: again
+    - debug: {msg: "AGAIN={{ again.changed }} {{ again.data.unchanged }}"}
+"""
+
+
+def test_what_a_killed_run_left_sealed_is_removed_once_the_vault_has_it(play, key, tmp_path):
+    done = play(PLAY + PULLS, "-e", f"key={key[1]}", UPKEEP_STATE_DIR=str(tmp_path / "state"))
+    assert done.rc == 0 and "AGAIN=False True" in done.screen, done.screen
+    assert list((tmp_path / "out").glob("a.tar.gz")) and not list((tmp_path / "out").glob("*.sealed"))
+
+
 def test_a_private_key_reaches_neither_host_nor_screen(play, key, tmp_path):
     secret = next(line for line in key[0].read_text().splitlines() if line.startswith("AGE-SECRET"))
     (tmp_path / "vars.yml").write_text(f"key: {secret}\n")

@@ -74,6 +74,12 @@ def test_a_copy_and_what_is_taken_from_it(act, tmp_path):
     assert act(vault_take, **{**given, "from": "vault"})["origin"].endswith("vault/web1/etc/20261122T090000Z.tar.gz")
 
 
+def test_where_encryption_is_on_the_plain_ones_stay(act, tmp_path):
+    copy = {"name": "disk", "path": str(tmp_path / "disk"), "require_mount": False}
+    made = act(backup_copy, backup="etc", copy=copy, sealed_only=True)
+    assert not made["changed"] and made["data"]["left_plain"] == 1 and not list((tmp_path / "disk").rglob("*.tar.gz"))
+
+
 @pytest.mark.parametrize(
     ("plugin", "arguments", "code"),
     [

@@ -30,6 +30,12 @@ def test_the_archive_by_its_manifest(taken):
     assert found["machine"]["nodename"] == os.uname().nodename
 
 
+def test_whether_its_encrypted_form_lies_there(taken):
+    assert offered.look(taken["archive"], taken["backup"])["is_sealed"] is False
+    os.mkdir(taken["archive"] + ".sealed")
+    assert offered.look(taken["archive"], taken["backup"])["is_sealed"] is True
+
+
 def test_a_manifest_of_a_known_archive_is_not_hashed(taken):
     assert offered.look(taken["archive"], taken["backup"], [taken["sha256"]])["manifest_sha256"] is None
 

@@ -14,7 +14,7 @@ import os
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import state
-from ansible_collections.proven.upkeep.plugins.module_utils.archive import walk
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup, walk
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.snapshots import btrfs, lvm, mounts, registry, take, zfs
 from ansible_collections.proven.upkeep.plugins.module_utils.snapshots.mounts import Mount
@@ -181,6 +181,74 @@ def test_a_snapshot_that_ran_out_of_room_explains_what_could_not_be_read(tools, 
     with take.taken(roots, take.Wanted("auto", "s", "k")) as found:  # all could be read, so all is well
         assert found.roots == roots
     assert not found.warnings
+
+
+def test_a_leftover_that_ran_out_of_room_fails_no_later_backup(tools, tmp_path, monkeypatch):
+    top = tmp_path / "top"
+    top.mkdir()
+    monkeypatch.setattr(mounts, "read", lambda: [Mount(str(top), "/", "zfs", "tank")])
+    monkeypatch.setattr(zfs, "take", lambda *_given: str(top))
+    monkeypatch.setattr(zfs, "leftovers", lambda _mount, _top, prefix: [f"{prefix}1-0", f"{prefix}1-1"])
+    removed = []
+
+    def remove(_mount, _top, name, _place):
+        removed.append(name)
+        if name.endswith("1-0"):
+            raise UpkeepError("snapshot_overflowed", "more room")
+
+    monkeypatch.setattr(zfs, "remove", remove)
+    with take.taken(walk.find_roots([str(top)], None), take.Wanted("auto", "s", "k")) as found:
+        assert len(removed) == 2
+    assert any("killed run" in text and "ran out of room" in text for text in found.warnings)
+
+
+def test_leftovers_go_also_where_no_snapshot_is_asked_for_any_more(tools, tmp_path, monkeypatch):
+    top, out = tmp_path / "top", tmp_path / "out"
+    top.mkdir()
+    (top / "file").write_text("content")
+    monkeypatch.setattr(
+        mounts, "read", lambda: [Mount("/", "/", "ext4", "/dev/sda1"), Mount(str(top), "/", "zfs", "t")]
+    )
+    monkeypatch.setattr(zfs, "take", lambda *_given: str(top))
+    there, removed = [], []
+    monkeypatch.setattr(zfs, "leftovers", lambda _mount, _top, prefix: [n for n in there if n.startswith(prefix)])
+    monkeypatch.setattr(zfs, "remove", lambda _mount, _top, name, _place: removed.append(name))
+
+    def backed_up(snapshot):
+        return backup.run(backup.Request("s", [str(top)], str(out / "a.tar.gz"), snapshot=snapshot))["data"]["warnings"]
+
+    assert not backed_up("none") and not (tmp_path / "state/snapshots").exists()  # nothing was to be looked for
+    backed_up("auto")
+    (own,) = removed
+    there.append(own)
+    assert any("killed run had left" in text for text in backed_up("none"))
+    assert removed == [own, own]
+    there.append(own)  # from here on there is no lock file, which says that the set has snapshots
+    assert not backed_up("none") and removed == [own, own]
+
+
+def test_a_leftover_that_stays_is_a_warning_and_tried_again(tools, tmp_path, monkeypatch):
+    top = tmp_path / "top"
+    top.mkdir()
+    monkeypatch.setattr(mounts, "read", lambda: [Mount(str(top), "/", "zfs", "tank")])
+    monkeypatch.setattr(zfs, "leftovers", lambda _mount, _top, prefix: [f"{prefix}1-0"])
+    monkeypatch.setattr(zfs, "remove", lambda *_given: zfs.run("zfs", "destroy"))
+    tools("zfs", "dataset is busy", rc=1)
+    roots, wanted = walk.find_roots([str(top)], None), take.Wanted("none", "s", "k")
+    with take._alone(take._prefix(wanted)):
+        assert take.swept(roots, wanted) == []  # it may be of the run that holds the lock
+    for _number in range(2):
+        (told,) = take.swept(roots, wanted)
+        assert "dataset is busy" in told and "tries again" in told
+
+
+def test_check_mode_foresees_that_there_are_no_snapshots(tools, tmp_path, monkeypatch):
+    monkeypatch.setattr(mounts, "read", lambda: [Mount("/", "/", "ext4", "/dev/sda1")])
+    (tmp_path / "top").mkdir()
+    request = backup.Request("s", [str(tmp_path / "top")], str(tmp_path / "out/a.tar.gz"), snapshot="auto")
+    with pytest.raises(UpkeepError) as failed:
+        backup.run(request, check=True)
+    assert failed.value.code == "snapshot_unavailable" and not (tmp_path / "state").exists()
 
 
 def test_btrfs_lists_what_lies_below():

@@ -181,6 +181,34 @@ def test_sealed_anew_takes_the_place_of_what_was_there(vault, place, opened):
     assert ("20261101T080000Z.tar.gz" in names(folder)) == bool(copy.get("append_only"))
 
 
+SEALED = {"program": "age", "recipients": ["age1aaa"], "at": DAYS[0]}
+
+
+def test_with_encryption_on_nothing_plain_leaves_the_vault(vault, place, opened):
+    copy, folder = place
+    vault.add(DAYS[0], content=b"plain, and there already")
+    with opened(copy) as store:
+        copied(vault, store, wanted())
+        vault.add(DAYS[1], content=b"plain text")
+        vault.add(DAYS[2], content=b"sealed", sealed=SEALED)
+        vault.add(DAYS[3], content=b"plain and newest")
+        planned = copied(vault, store, wanted(2, sealed_only=True), check=True)
+        done = copied(vault, store, wanted(2, sealed_only=True))
+        sealed = {one["created"]: one["sealed"] for one in done["entries"]}
+    assert [one["created"] for one in done["brought"]] == [DAYS[2]] == [one["created"] for one in planned["brought"]]
+    assert (planned["left_plain"], done["left_plain"]) == (2, 2) and not done["removed"]
+    assert sealed == {DAYS[2]: True, DAYS[0]: False}
+    assert not [path for path in folder.rglob("*") if path.is_file() and b"plain text" in path.read_bytes()]
+
+
+def test_with_nothing_sealed_yet_a_copy_gets_nothing(vault, place, opened):
+    copy, _folder = place
+    vault.add(DAYS[0])
+    with opened(copy) as store:
+        done = copied(vault, store, wanted(sealed_only=True))
+    assert (done["status"], done["created"], done["left_plain"], done["brought"]) == ("ok", None, 1, [])
+
+
 def test_what_is_damaged_in_the_vault_is_not_the_copys_fault(vault, place, opened):
     copy, folder = place
     one = vault.add(DAYS[0])

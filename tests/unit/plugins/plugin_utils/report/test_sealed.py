@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, gates, runs, sealing
@@ -80,12 +82,40 @@ def test_one_that_a_drill_opened_and_what_its_proof_says(vaulted, drilled, home)
     assert entry["sealed"]["opened_at"] == "2026-11-23T09:00:02Z" and not entry["problems"]
 
 
+@pytest.mark.parametrize("claim", [None, {}, {"opened": True}, {"opened": False, "opened_with": KEYS[0]}, "opened"])
+def test_a_drill_that_does_not_say_which_key_opened_it_counts_for_nothing(
+    vaulted, samples, record, open_run, home, claim
+):
+    vaulted(*KEYS)
+    run = open_run("r1", ["backup", "restore_test"], ["web1"])
+    record(run, "web1", "backup", {"changed": True, "data": samples.backup()})
+    record(run, "web1", "restore_test", {"data": samples.restore(sealed=claim)})
+    report = build(home, runs.load(home, "r1"), gates.parse([GATE]), NOW, TOOL)
+    assert report["backups"][0]["sealed"]["opened_at"] is None and report["summary"]["never_opened"] == 1
+
+
 def test_with_new_keys_it_has_to_be_shown_again(vaulted, drilled):
     vaulted(*KEYS)
     drilled("r1", opened_with=KEYS[0])
     vaulted("age1new", KEYS[1])
     entry, report = drilled("r2")
     assert entry["sealed"]["opened_at"] is None and report["summary"]["never_opened"] == 1
+
+
+@pytest.mark.parametrize(
+    ("in_copies", "told"),
+    [([True], "1 archive in the vault or the copies is"), ([False, True, False], "3 archives in")],
+)
+def test_what_is_older_than_encryption_is_told(vaulted, drilled, home, in_copies, told):
+    vaulted()
+    vaulted(*KEYS)
+    place = evidence.copy_place(home, "web1", "etc", "disk")
+    place.parent.mkdir(parents=True)
+    entries = [{"created": "2026-11-23T08:00:00Z", "sealed": sealed} for sealed in in_copies]
+    place.write_text(json.dumps({"host": "web1", "backup": "etc", "copy": "disk", "entries": entries}))
+    entry, _report = drilled("r1", opened_with=KEYS[0])
+    (problem,) = (each for each in entry["problems"] if "not encrypted" in each)
+    assert problem.startswith(told) and entry["sealed"]["opened_at"]
 
 
 def test_without_encryption_there_is_nothing_to_open(vaulted, drilled):
