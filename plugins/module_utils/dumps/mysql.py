@@ -59,7 +59,7 @@ class Mysql(Engine):
 
     def _database(self, way: Way, job: Job, database: str, server: str) -> Dict[str, Any]:
         file = file_name(job.dump, database, "sql")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         program = processes.find("mariadb-dump", "mysqldump")
         if program is None:
             raise Failed("it is not installed here; install the server's client programs", "mysqldump", 127)

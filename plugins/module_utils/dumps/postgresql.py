@@ -73,7 +73,7 @@ class Postgresql(Engine):
     def _globals(self, way: Way, job: Job) -> Dict[str, Any]:
         """Roles, their memberships and settings, tablespaces: what a database's own dump refers to."""
         file = file_name(job.dump, None, "globals.sql")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         argv = [way.program("pg_dumpall"), *way.where(), "--globals-only", "-l", _MAINTENANCE_READ]
         with open(path, "wb") as target:  # noqa: PTH123
             try:
@@ -92,7 +92,7 @@ class Postgresql(Engine):
 
     def _database(self, way: Way, job: Job, database: str) -> Dict[str, Any]:
         file = file_name(job.dump, database, "pgdump")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         with Session(way, database, job) as session:
             session.say(SETTINGS)
             session.say("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;")

@@ -34,7 +34,7 @@ class Redis(Engine):
 
     def take(self, job: Job) -> Iterator[Dict[str, Any]]:
         file = file_name(job.dump, None, "rdb")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         with _connected(job) as redis:
             before = _counts(redis)
             if job.dump.host in _HERE:

@@ -30,7 +30,7 @@ class Sqlite(Engine):
     def take(self, job: Job) -> Iterator[Dict[str, Any]]:
         for path in _found(job.dump):
             file = file_name(job.dump, path.lstrip("/"), "sqlite")
-            copy = os.path.join(job.folder, file)
+            copy = job.new(file)
             info = os.stat(path)
             with _opened(path) as source:
                 _copy(source, copy, job)

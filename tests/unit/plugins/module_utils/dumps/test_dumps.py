@@ -14,6 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup, restore
+from ansible_collections.proven.upkeep.plugins.module_utils.dumps import command as command_engine
 from ansible_collections.proven.upkeep.plugins.module_utils.dumps import (
     load,
     model,
@@ -92,7 +93,24 @@ def test_sizes(text, size):
 @pytest.mark.parametrize("name", ["shop", "../../etc/passwd", "a/b", "ü" * 60, "..", "x\n"])
 def test_a_database_can_be_called_anything(name):
     file = model.file_name(Dump("d", "mysql"), name, "sql")
-    assert "/" not in file and file.startswith("d.") and file.endswith(".sql") and len(file) < 255
+    assert "/" not in file and file.startswith("d=") and file.endswith(".sql") and len(file) < 255
+
+
+def test_no_two_databases_share_a_file():
+    names = [("d", "a" * 200 + "x"), ("d", "a" * 200 + "y"), ("e", "a" * 200 + "x"), ("pg", "v.x"), ("pg.v", "x"),
+             ("pg", "v%2Ex"), ("pg", None), ("pg%2Ev", "x"), ("d", "ü" * 60), ("d", "ü" * 59 + "ä")]  # fmt: skip
+    files = [model.file_name(Dump(name, "mysql"), database, "sql") for name, database in names]
+    assert len(set(files)) == len(names) and max(map(len, files)) < 255
+    assert len(model.file_name(Dump("." * 64, "redis"), "é" * 99, "globals.sql")) <= 255 - len("-journal")
+
+
+def test_a_file_name_that_is_taken_fails(spool, monkeypatch):
+    monkeypatch.setattr(command_engine, "file_name", lambda *_given: "same")
+    with pytest.raises(UpkeepError, match="another dump has the file name same already") as caught, take.taken(
+        [command(), command(name="other")], {}, spool
+    ):
+        pytest.fail("one was written over the other")
+    assert caught.value.code == "dump_failed"
 
 
 SQL = r"""-- MariaDB dump
