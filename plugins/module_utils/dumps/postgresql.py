@@ -157,7 +157,10 @@ class Postgresql(Engine):
                 return loaded(item, self._count(way, job, database))
             with _aside(way, job, database) if there else contextlib.nullcontext():
                 self._restore(way, job, item, ["--create", "-d", _MAINTENANCE])
-                return loaded(item, self._count(way, job, database))
+                result = loaded(item, self._count(way, job, database))
+                if result["status"] == FAILED:  # here, or the database that stepped aside would not come back
+                    raise Failed(result["why"])
+                return result
 
     def _restore(self, way: Way, job: Job, item: Dict[str, Any], where: List[str]) -> None:
         with open(os.path.join(job.folder, item["file"]), "rb") as dump:  # noqa: PTH123

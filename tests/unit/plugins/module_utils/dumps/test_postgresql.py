@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What PostgreSQL is told when a dump is loaded; tests/servers has the real one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+
+import pytest
+from ansible_collections.proven.upkeep.plugins.module_utils.dumps import model, postgresql
+from ansible_collections.proven.upkeep.plugins.module_utils.dumps.model import Dump, Failed, Job
+
+
+class Server:
+    """Answers as a server that has these databases, and remembers what it was told."""
+
+    def __init__(self, *databases: str) -> None:
+        self.databases, self.told = list(databases), []
+
+    def ask(self, _database, query, _seconds):
+        self.told.append(query)
+        if query.startswith("SELECT datname"):
+            return self.databases
+        return [json.dumps(["t", 1])] if "gexec" in query else []
+
+
+@pytest.fixture
+def server(monkeypatch):
+    made = Server("shop")
+    monkeypatch.setattr(postgresql, "ways", lambda _job: contextlib.nullcontext(made))
+    monkeypatch.setattr(postgresql.Postgresql, "_restore", lambda *_given: None)
+    return made
+
+
+def job(folder: object = "/x") -> Job:
+    return Job(Dump("pg", "postgresql"), None, str(folder), time.monotonic() + 60)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_what_was_there_comes_back_when_other_rows_were_loaded(server, rows):
+    item = model.taken(job().dump, "shop", "f", "PostgreSQL 15", {"t": rows})
+    with pytest.raises(Failed, match="1 rows, 2 rows were dumped") if rows == 2 else contextlib.nullcontext():
+        assert postgresql.Postgresql().load(job(), item, overwrite=True)["status"] == "loaded"
+    back = 'ALTER DATABASE "shop_before_upkeep" RENAME TO "shop"'
+    gone = 'DROP DATABASE "shop_before_upkeep"'
+    assert [query for query in server.told if query in (back, gone)] == [back if rows == 2 else gone]
