@@ -276,6 +276,39 @@ class TestSqlite:
         assert caught.value.code == "dump_failed" and "no.db" in caught.value.message
 
 
+def test_only_what_the_inventory_names_is_loaded_and_what_is_missing_fails(spool, tmp_path):
+    mark = tmp_path / "ran"
+    load_argv = ["touch", str(mark)]
+    with take.taken([command()], {}, spool) as (_documents, folder):
+        for asked in ([], [command(name="other", load_argv=load_argv)],
+                      [{"name": "ldap", "engine": "sqlite", "path": "/x"}]):  # fmt: skip
+            results = load.tested(folder, str(tmp_path), asked)
+            assert (results[0]["name"], results[0]["status"]) == ("ldap", "not_checked") and not mark.exists()
+            assert "names no dump" in load.left_out(results)[0]["why"]
+            assert [(code, say.split(":")[0]) for code, say in load.failures(results)] == [
+                ("dump_missing", item["name"]) for item in asked
+            ]
+        results = load.tested(folder, str(tmp_path), [command(load_argv=load_argv)])
+        assert [result["status"] for result in results] == ["loaded"] and mark.exists()
+    (gone,) = load.tested(str(tmp_path / "none"), str(tmp_path), [command()])
+    assert load.failures([gone])[0][0] == "dump_missing"
+
+
+@pytest.mark.parametrize("level", ["extract", "blocks", "hash"])
+def test_a_drill_misses_what_the_inventory_names(tmp_path, monkeypatch, level):
+    monkeypatch.setenv("UPKEEP_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "data").write_text("x")
+    archive = str(tmp_path / "a/set.tar.gz")
+    backup.run(backup.Request("set", [str(tmp_path / "data")], archive))
+    result = restore.run(restore.Request(archive, level=level, dest=str(tmp_path / "try"), dumps=[command()]))
+    assert result.failure.code == "dump_missing" and "ldap" in result.failure.message
+    monkeypatch.setattr(load, "_group", lambda *_given: pytest.fail("it was loaded"))
+    backup.run(backup.Request("set", [str(tmp_path / "data")], archive, dumps=[command()]))
+    result = restore.run(restore.Request(archive, level=level, dest=str(tmp_path / "try")))
+    assert result.failure is None and result.document["status"] == ("ok" if level != "extract" else "incomplete")
+    assert any("dump" in item["what"] for item in result.document["not_checked"])
+
+
 def test_a_list_that_was_tampered_with_is_refused(tmp_path):
     for text in ("", "{}", '{"schema": "upkeep.dumps/1", "dumps": [{"engine": "mysql", "file": "../../etc/passwd"}]}'):
         (tmp_path / "dumps.json").write_text(text)
