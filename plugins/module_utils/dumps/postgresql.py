@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from typing import Any, Dict, Iterator, List, Optional
 
 from . import _pg_server as scratch_server
@@ -36,6 +37,9 @@ _COUNTS = (
     "c.relname)" + _TABLES + " ORDER BY 1 \\gexec"
 )
 _ENCODING = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
+_RESTRICT = re.compile(rb"^\\(?:un)?restrict [0-9A-Za-z]+\r?$", re.MULTILINE)
+# As psqlscan.l has them: a comment, E'', a text without backslashes (so no setting changes where it ends), a name.
+_QUOTED = re.compile(rb"""--[^\n]*|(?<![\w$\x80-\xff])[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^'\\]|'')*'|"[^"]*\"""", re.DOTALL)
 _OF_A_ROLE = (("CREATE", ";"), ("ALTER", " "))  # how pg_dumpall begins the statements that make one what it is
 # Options that leave something out, so that the counts of the whole database say nothing.
 _PARTIAL = (
@@ -168,10 +172,12 @@ class Postgresql(Engine):
 
     def _load_globals(self, way: Way, job: Job, item: Dict[str, Any]) -> None:
         """Roles that are there already stay, and a tablespace needs its folder: neither stops a restore."""
+        with open(os.path.join(job.folder, item["file"]), "rb") as dump:  # noqa: PTH123
+            written = dump.read()
         there = way.ask(_MAINTENANCE, "SELECT quote_ident(rolname) FROM pg_roles", job.left())
         skipped = tuple(f"{verb} ROLE {role}{end}".encode() for role in there for verb, end in _OF_A_ROLE)
-        with open(os.path.join(job.folder, item["file"]), "rb") as dump:  # noqa: PTH123
-            statements = b"".join(line for line in dump if not line.startswith(skipped))
+        statements = b"".join(line for line in written.splitlines(True) if not line.startswith(skipped))
+        refuse_commands(statements)  # as psql gets them
         done = way.run(way.psql(_MAINTENANCE), job.left(), stdin=statements, check=False)
         errors = [line for line in done.errors.splitlines() if "ERROR:" in line or "FATAL:" in line]
         bad = [line for line in errors if "already exists" not in line and "tablespace" not in line.lower()]
@@ -181,6 +187,17 @@ class Postgresql(Engine):
     def _count(self, way: Way, job: Job, database: str) -> Dict[str, int]:
         lines = way.ask(database, _COUNTS, job.left())
         return {table: rows for table, rows in map(json.loads, lines)}
+
+
+def refuse_commands(statements: bytes) -> None:
+    r"""Raises Failed where these hold a command of psql's own: `\!` runs a program, as whoever restores.
+
+    pg_dumpall --globals-only writes none but `\restrict KEY` and `\unrestrict KEY` (from the minor releases of August
+    2025 on), has backslashes in E'' and "" alone, and neither block comments nor dollar quotes.
+    """
+    rest = _QUOTED.sub(b"", _RESTRICT.sub(b"", statements))
+    if any(mark in rest for mark in (b"\\", b"'", b'"', b"$", b"/*")):
+        raise Failed("the roles hold what pg_dumpall never writes, such as a command to psql; nothing of it was run")
 
 
 @contextlib.contextmanager

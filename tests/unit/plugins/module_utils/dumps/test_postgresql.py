@@ -23,6 +23,8 @@ class Server:
         self.told.append(query)
         if query.startswith("SELECT datname"):
             return self.databases
+        if query.startswith("SELECT quote_ident"):
+            return ["keeper"]
         return [json.dumps(["t", 1])] if "gexec" in query else []
 
 
@@ -46,3 +48,39 @@ def test_what_was_there_comes_back_when_other_rows_were_loaded(server, rows):
     back = 'ALTER DATABASE "shop_before_upkeep" RENAME TO "shop"'
     gone = 'DROP DATABASE "shop_before_upkeep"'
     assert [query for query in server.told if query in (back, gone)] == [back if rows == 2 else gone]
+
+
+ROLES = rb"""--
+-- PostgreSQL database cluster dump
+--
+\restrict 5rCkTd8xLbhMRwhXwhqN
+SET standard_conforming_strings = on;
+CREATE ROLE "DOM\user";
+ALTER ROLE "DOM\user" WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:a/b==$c:d=';
+COMMENT ON ROLE keeper IS E'it''s \\\\ a (keeper) \\! -- no';
+-- User Config "DOM\user"
+ALTER ROLE keeper SET search_path TO '"$user"', 'public';
+\unrestrict 5rCkTd8xLbhMRwhXwhqN
+-- PostgreSQL database cluster dump complete
+"""
+
+
+@pytest.mark.parametrize("statements", [ROLES, ROLES.replace(b"\n", b"\r\n"), b""])
+def test_what_pg_dumpall_writes_is_taken(statements):
+    postgresql.refuse_commands(statements)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        rb"\! id", rb"  \! id", rb"SELECT 1; \! id", rb"SELECT 1 \g |id", rb"\restrict k \! id",
+        b"SELECT E'\nALTER ROLE keeper ';\nSELECT E' \\\\! id ';", rb"/* ' */ \! id /* ' */",
+        b"SELECT '\n' \\! id '", b"-- '\n\\! id\n-- '", rb"SELECT $$'$$; \! id '", rb"SELECT '\'; \! id '",
+        rb"SELECT aE'\'; \! id --'", b"SELECT '\n--' \\! id", rb'SELECT "a" \! id',
+    ],
+)  # fmt: skip
+def test_a_command_to_psql_among_the_roles_never_runs(server, tmp_path, line):
+    (tmp_path / "f").write_bytes(ROLES + line + b"\n")
+    item = model.taken(job().dump, None, "f", "PostgreSQL 15", None, accompanies=True)
+    with pytest.raises(Failed, match="pg_dumpall never writes"):
+        postgresql.Postgresql().load(job(tmp_path), item, overwrite=False)
