@@ -22,6 +22,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.dumps import (
     processes,
     redis,
     restored,
+    sqlite,
     take,
 )
 from ansible_collections.proven.upkeep.plugins.module_utils.dumps._pg_session import quoted
@@ -125,6 +126,13 @@ INSERT INTO `od``d` (`a`,`b`) VALUES
 (1,'x'),
 (2,'y;');
 /*!50001 CREATE VIEW `v` AS SELECT 'INSERT INTO `posts` VALUES (7)' */;
+DELIMITER ;;
+CREATE PROCEDURE `fill`()
+BEGIN
+INSERT INTO `posts` VALUES (8,'x'),(9,'y');
+CREATE TABLE `made` (
+END ;;
+DELIMITER ;
 -- Dump completed on 2026-11-23
 """
 
@@ -274,6 +282,43 @@ class TestSqlite:
         with pytest.raises(UpkeepError) as caught, take.taken([dump], {}, spool):
             pass
         assert caught.value.code == "dump_failed" and "no.db" in caught.value.message
+
+
+class TestSqliteIsPutBack:
+    """The archive is hostile: what it says of path, owner and mode is its word alone."""
+
+    def load(self, tmp_path, target, named, damage=False, **more):
+        folder = tmp_path / "dumps"
+        folder.mkdir()
+        with contextlib.closing(sqlite3.connect(str(folder / "f"))) as connection:
+            connection.executescript("CREATE TABLE a (i); INSERT INTO a VALUES (1)")
+        if damage:
+            (folder / "f").write_bytes(b"no database, whatever it is called" * 40)
+        dump = Dump("app", "sqlite", path=named)
+        item = {**model.taken(dump, str(target), "f", "SQLite", {"a": 1}), **more}
+        return sqlite.Sqlite().load(Job(dump, None, str(folder), 1e12), item, True)
+
+    @pytest.mark.parametrize("named", ["{}/there/app.db", "{}/*/a*.db"])
+    def test_where_the_inventory_names_it(self, tmp_path, named):
+        target = tmp_path / "there/app.db"
+        owner = {"uid": os.geteuid(), "gid": os.getegid(), "mode": 0o6755}
+        assert self.load(tmp_path, target, named.format(tmp_path), owner=owner)["ok"]
+        assert target.stat().st_mode & 0o7777 == 0o755
+
+    @pytest.mark.parametrize("named", [None, "/srv/app.db", "{}/*.db", "{}/x/../there/*.db"])
+    def test_nowhere_else(self, tmp_path, named):
+        with pytest.raises(Failed, match="the inventory names"):
+            self.load(tmp_path, tmp_path / "there/app.db", named and named.format(tmp_path))
+        assert not (tmp_path / "there").exists()
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_not_when_it_is_damaged(self, tmp_path, there):
+        target = tmp_path / "app.db"
+        if there:
+            target.write_bytes(b"")
+        with pytest.raises(Failed, match="not a database"):
+            self.load(tmp_path, target, str(target), damage=True)
+        assert target.exists() == there and (not there or target.read_bytes() == b"")
 
 
 def test_only_what_the_inventory_names_is_loaded_and_what_is_missing_fails(spool, tmp_path):
