@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
 
 class Result(NamedTuple):
-    """`document` is upkeep.loaded/1; `failure` is set unless its status is ok."""
+    """`document` is upkeep.loaded/1; `failure` is set where its status is failed."""
 
     document: Dict[str, Any]
     changed: bool
@@ -72,10 +72,13 @@ def run(request: Request, check: bool = False) -> Result:
             )  # fmt: skip
         results, failure = _load(items, jobs, occupied, secrets, check)
         results += [{**model.not_loaded(item, model.NOT_CHECKED, _BY_HAND), "action": "none"} for item in by_hand]
+    reason = f"not loaded: {', '.join(load.called(item) for item in by_hand)}: {_BY_HAND}" if by_hand else None
+    status = "failed" if failure else "incomplete" if by_hand else "ok"
     document = {
         "schema": SCHEMA, "backup": drill["backup"], "archive": drill["archive"],
         "archive_sha256": drill["archive_sha256"], "archive_created": drill["archive_created"],
-        "status": "failed" if failure else "ok", "predicted": check, "overwrite": request.overwrite,
+        "status": status, "reason": failure.message if failure else reason, "predicted": check,
+        "overwrite": request.overwrite,
         "dumps": results, "started": times.iso(started), "finished": times.iso(times.now()),
         "duration_ms": int((time.monotonic() - clock) * 1000), "tool": {"collection": VERSION},
     }  # fmt: skip
