@@ -174,7 +174,7 @@ def loaded(item: Dict[str, Any], counts: Optional[Dict[str, int]]) -> Dict[str, 
     """What came of loading `item`: its counts beside those of the dump."""
     expected = item.get("counts")
     differences = [] if counts is None or expected is None else _differences(expected, counts)
-    ok = not differences or not item.get("counts_exact")
+    ok = not differences or not (item.get("counts_exact") or _far_off(item, counts or {}))
     return {
         **_about(item, LOADED if ok else FAILED), "ok": ok,
         "tables": None if counts is None else len(counts), "rows": None if counts is None else sum(counts.values()),
@@ -199,6 +199,15 @@ def _differences(expected: Dict[str, int], found: Dict[str, int]) -> List[str]:
         if before != now:
             lines.append(f"{table}: {_rows(now)}, {_rows(before)} were dumped")
     return lines
+
+
+def _far_off(item: Dict[str, Any], counts: Dict[str, int]) -> bool:
+    """Whether other rows were loaded than can have been there, where the dump's counts are from before and after it."""
+    if item.get("counts_after") is None or item.get("counts") is None:
+        return False
+    found = sum(counts.values())
+    low, high = sorted((sum(item["counts"].values()), sum(item["counts_after"].values())))
+    return (found == 0 < low) or found < low - max(1, low // 10) or found > high + max(1, high // 10)
 
 
 def _rows(count: Optional[int]) -> str:

@@ -194,6 +194,54 @@ def test_counts_are_compared(counts, exact, ok, why):
     assert (result["ok"], result["why"], result["rows_expected"]) == (ok, why, 1)
 
 
+@pytest.mark.parametrize(
+    ("after", "found", "ok"),
+    [(100, 0, False), (200, 150, True), (200, 91, True), (200, 89, False), (200, 219, True), (200, 221, False),
+     (0, 0, True), (None, 0, True)],
+)  # fmt: skip
+def test_counts_from_before_and_after_leave_a_range(after, found, ok):
+    more = {} if after is None else {"counts_after": {"db0": after}}
+    item = model.taken(Dump("c", "redis"), None, "f", "s", {"db0": 100}, False, **more)
+    assert model.loaded(item, {"db0": found})["ok"] is ok
+
+
+class Keys:
+    """Answers as a server with one key, which takes keys in as `restores` says."""
+
+    def __init__(self, restores: bool = True) -> None:
+        self.told, self.restores = [], restores
+
+    def info(self, _section):
+        return {"db0": "keys=1,expires=0"}
+
+    def ask(self, *words):
+        self.told.append(words[0])
+        if words[0] == "RESTORE" and not self.restores:
+            raise Failed("ERR Bad data format", "redis")
+        return b"x"
+
+
+def test_a_redis_is_not_emptied_for_keys_that_it_does_not_take(monkeypatch):
+    target = Keys(restores=False)
+    monkeypatch.setattr(redis, "_loaded", lambda *_given: contextlib.nullcontext(Keys()))
+    monkeypatch.setattr(redis, "_connected", lambda _job: contextlib.nullcontext(target))
+    with pytest.raises(Failed, match="Bad data format"):
+        redis.Redis().load(Job(Dump("c", "redis"), None, "/x", 1e12), {}, overwrite=True)
+    assert "RESTORE" in target.told and "FLUSHALL" not in target.told
+    taker = Keys()
+    redis._tried(Keys(), taker)
+    assert taker.told == ["SELECT", "RESTORE", "DEL"]
+
+
+def test_a_file_that_the_server_did_not_write_now_is_not_its_dump(tmp_path):
+    (tmp_path / "dump.rdb").write_bytes(b"REDIS")
+    begin = os.stat(str(tmp_path / "dump.rdb")).st_mtime
+    source, path = str(tmp_path / "dump.rdb"), str(tmp_path / "copy")
+    assert not redis._copied(source, path, begin + 5) and not os.path.exists(path)
+    assert not redis._copied(str(tmp_path / "none"), path, begin)
+    assert redis._copied(source, path, begin) and os.path.exists(path)
+
+
 class TestCommand:
     def test_it_is_dumped_and_loaded(self, spool, tmp_path):
         check = "import os; assert open(os.environ['UPKEEP_DUMP']).read().startswith('dn:'); assert not os.listdir('.')"
@@ -362,6 +410,14 @@ def test_a_list_that_was_tampered_with_is_refused(tmp_path):
         assert caught.value.code == "dumps_unreadable"
 
 
+def test_a_redis_that_cannot_be_loaded_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "find", lambda *_programs: None)
+    job, item = Job(Dump("cache", "redis"), None, str(tmp_path), 1e12), {"file": "f", "bytes": 1}
+    with pytest.raises(UpkeepError) as caught, take.told(job, {}, "dump_not_loaded"):
+        redis.Redis().load(job, item, False)
+    assert caught.value.code == "dump_not_loaded" and "install redis-server" in caught.value.message
+
+
 def test_a_redis_that_is_not_there_is_a_sentence(tmp_path):
     with pytest.raises(Failed, match=r"no answer from .*/sock"):
         Connection(None, None, str(tmp_path / "sock"), 1)
@@ -393,6 +449,7 @@ def test_what_is_written_down_is_as_its_schema_says(tmp_path, monkeypatch):
     for check in (True, False):
         result = restored.run(request, check=check)
         conforms("loaded", result.document)
+        assert result.document["status"] == "incomplete" and "ldap: only its program" in result.document["reason"]
         assert result.changed and [item["action"] for item in result.document["dumps"]] == ["created", "none"]
     assert base.exists() and result.document["dumps"][0]["rows"] == 2
     assert not any((tmp_path / "state/dumps").iterdir())
