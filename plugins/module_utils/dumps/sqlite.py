@@ -100,9 +100,15 @@ def _found(dump: Dump) -> List[str]:
 def _opened(path: str, mode: str = "ro") -> Iterator[Any]:
     import sqlite3  # pylint: disable=import-outside-toplevel  # a host may have a Python without it
 
+    beside = (f"{path}-wal", f"{path}-shm")
+    before = any(map(os.path.lexists, beside))
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(path)}?mode={mode}", uri=True, timeout=60)) as connection:
             yield connection
+        if mode == "ro" and not before and any(map(os.path.lexists, beside)):
+            # A reader leaves them behind. The last writer that closes removes them, and knows whether it is the last.
+            with contextlib.closing(sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=1)) as connection:
+                connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise Failed(f"{path}: {error}", "sqlite")
 

@@ -322,6 +322,17 @@ class TestSqlite:
                 (result,) = load.tested(folder, str(tmp_path), [dump])
                 assert result["status"] == "failed" and load.failures([result])
 
+    def test_it_leaves_no_file_beside_the_database(self, database, spool):
+        with contextlib.closing(sqlite3.connect(str(database))) as writer:
+            writer.execute("PRAGMA journal_mode=WAL")
+            writer.execute("INSERT INTO a VALUES (3)")
+            writer.commit()
+        before = sorted(os.listdir(str(database.parent)))
+        assert before == ["app.db"]
+        with take.taken([{"name": "app", "engine": "sqlite", "path": str(database)}], {}, spool) as (documents, folder):
+            assert documents[0]["rows"] == 3 and len(os.listdir(folder)) == 2
+        assert sorted(os.listdir(str(database.parent))) == before
+
     @pytest.mark.parametrize("content", [None, b"this is no database, whatever it is called" * 30])
     def test_what_is_no_database_fails(self, tmp_path, spool, content):
         if content:
