@@ -155,7 +155,10 @@ class Postgresql(Engine):
             if database is None:
                 self._load_globals(way, job, item)
                 return loaded(item, None)
-            there = database in way.ask(_MAINTENANCE, _DATABASES, job.left())
+            known = way.ask(_MAINTENANCE, _DATABASES, job.left())
+            there = database in known
+            if _kept(database) in known:
+                raise Failed(_left_behind(database))
             if there and not overwrite:
                 self._restore(way, job, item, ["-d", way.connection(database)])
                 return loaded(item, self._count(way, job, database))
@@ -200,10 +203,24 @@ def refuse_commands(statements: bytes) -> None:
         raise Failed("the roles hold what pg_dumpall never writes, such as a command to psql; nothing of it was run")
 
 
+def _kept(database: str) -> str:
+    """The name of what steps aside; PostgreSQL's names have 63 bytes."""
+    return f"{database[:40]}_before_upkeep"
+
+
+def _left_behind(database: str) -> str:
+    name, kept = quoted(database, '"'), quoted(_kept(database), '"')
+    return (
+        f"there is a database {kept}: a restore that was killed put the old {name} aside as that; nothing was loaded. "
+        f"Take it back with DROP DATABASE IF EXISTS {name}; ALTER DATABASE {kept} RENAME TO {name}; or be rid of it "
+        f"with DROP DATABASE {kept}"
+    )
+
+
 @contextlib.contextmanager
 def _aside(way: Way, job: Job, database: str) -> Iterator[None]:
     """What is there steps aside while another takes its place: it goes when that worked, and comes back when not."""
-    name, kept = quoted(database, '"'), quoted(f"{database[:40]}_before_upkeep", '"')
+    name, kept = quoted(database, '"'), quoted(_kept(database), '"')
     others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {quoted(database)}"
     way.ask(_MAINTENANCE, f"{others}; ALTER DATABASE {name} RENAME TO {kept}", job.left())
     try:

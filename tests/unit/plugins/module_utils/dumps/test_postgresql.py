@@ -50,6 +50,16 @@ def test_what_was_there_comes_back_when_other_rows_were_loaded(server, rows):
     assert [query for query in server.told if query in (back, gone)] == [back if rows == 2 else gone]
 
 
+@pytest.mark.parametrize("there", [["shop_before_upkeep"], ["shop", "shop_before_upkeep"]])
+def test_what_a_killed_restore_put_aside_is_not_forgotten(server, there):
+    server.databases = there
+    with pytest.raises(Failed, match="killed") as caught:
+        postgresql.Postgresql().load(job(), model.taken(job().dump, "shop", "f", "s", {"t": 1}), overwrite=True)
+    assert 'ALTER DATABASE "shop_before_upkeep" RENAME TO "shop"' in caught.value.why
+    assert 'DROP DATABASE "shop_before_upkeep"' in caught.value.why
+    assert all(query.startswith("SELECT") for query in server.told)
+
+
 ROLES = rb"""--
 -- PostgreSQL database cluster dump
 --
