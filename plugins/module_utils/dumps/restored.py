@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -17,6 +15,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
 from . import load, model
+from ._bench import private_folder
 from .model import Dump, Failed, Job
 from .registry import ENGINES
 from .take import parsed, told
@@ -150,9 +149,8 @@ def _extracted(request: Request, check: bool) -> Iterator[Any]:
     if request.extracted is not None:
         yield request.extracted
         return
-    parent = state.ensure("dumps")
-    folder = tempfile.mkdtemp(prefix="load-", dir=parent)
-    try:
+    with private_folder(state.ensure("dumps"), "load-") as parent:
+        folder = os.path.join(parent, "archive")  # which the extraction locks for itself
         scope = f"{model.FOLDER}/{model.LIST}" if check else model.FOLDER
         done = restore.run(
             restore.Request(
@@ -164,5 +162,3 @@ def _extracted(request: Request, check: bool) -> Iterator[Any]:
                 raise UpkeepError("dump_missing", f"dumps: {request.archive} holds no dumps; choose another archive.")
             raise done.failure
         yield os.path.join(folder, model.FOLDER), done.document
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
