@@ -54,11 +54,12 @@ class ActionModule(DrillHostAction):
             told.entry, told.facts["bytes_needed"] = answer["entry"], answer["bytes_restored"]
             return
         facts = told.step("restore", lambda: rebuild.restored_by_restic(self.ask("restore_restic", place)))
-        told.entry = facts.pop("entry")
+        told.entry, holds_dumps = facts.pop("entry"), facts.pop("holds_dumps")
         told.facts.update(facts)
         load = rebuild.to_load(given["dumps"], given["load_as"] == "administrator")
-        told.facts["not_restored"] = load.left
-        if given["load"] and given["dumps"] and load.any:
+        unnamed = [rebuild.NOT_NAMED] if holds_dumps and not given["dumps"] else []
+        told.facts["not_restored"] = [*load.left, *unnamed]
+        if given["load"] and load.any:
             asked = {**here, **load.parameters, "mode": "load", "overwrite": "always"}
             told.facts.update(told.step("databases", lambda: rebuild.loaded(self.ask("restore_restic", asked))))
         if given["checks"]:

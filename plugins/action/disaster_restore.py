@@ -71,10 +71,13 @@ class ActionModule(DrillHostAction):
         place = {**archive, "overwrite": "always", **({"dest": told.dest} if told.dest else {})}
         facts = told.step("restore", lambda: rebuild.restored(self.ask("backup_restore", place)))
         told.facts.update(facts)
-        told.facts.update(told.step("compare", lambda: rebuild.compared(self.ask("backup_restore", place, dry=True))))
         load = rebuild.to_load(self.given["dumps"], self.given["load_as"] == "administrator")
-        told.facts["not_restored"] = [*facts["not_restored"], *load.left]
-        if self.given["load"] and load.any and _has_dumps(taken.manifest):
+        loads = self.given["load"] and load.any
+        same = told.step("compare", lambda: rebuild.compared(self.ask("backup_restore", place, dry=True), loads))
+        told.facts.update(same)
+        unnamed = [] if self.given["dumps"] or not _has_dumps(taken.manifest) else [rebuild.NOT_NAMED]
+        told.facts["not_restored"] = [*facts["not_restored"], *load.left, *unnamed]
+        if loads:
             asked = {**archive, **load.parameters, "secrets": self.given["secrets"], "overwrite": "always"}
             told.facts.update(told.step("databases", lambda: rebuild.loaded(self.ask("backup_load", asked))))
         if self.given["checks"]:

@@ -16,7 +16,7 @@ description:
     databases, not their users. SQLite's file is written as one transaction, or put in place with its owner and mode.
     Redis is given its keys one by one and goes on running.
   - A dump of the engine C(command) cannot be loaded, as only its program knows how. M(proven.upkeep.backup_restore)
-    with a C(dest) gives it out.
+    with a C(dest) gives it out. The status is then C(incomplete), with the reason.
 options:
   archive:
     description: The archive. A relative path is below the state folder, as for M(proven.upkeep.backup_archive).
@@ -92,6 +92,7 @@ data:
     archive_sha256: 5aafc991a57181cc207369b71aefcede4ba95b84840b185885be9fbda1b967a4
     archive_created: "2026-11-23T08:34:03Z"
     status: ok
+    reason: null
     predicted: false
     overwrite: always
     dumps:

@@ -101,8 +101,11 @@ options:
     default: []
   dumps:
     description:
-      - How the set's dumps are asked for, as for M(proven.upkeep.backup_archive). The dumps that the archive holds are
-        loaded into scratch servers and their rows counted, with V(extract) and where all of them are in scope.
+      - How the set's dumps are asked for, as for M(proven.upkeep.backup_archive). Those of them that the archive holds
+        are loaded into scratch servers and their rows counted, with V(extract) and where all of them are in scope.
+      - Loading a dump runs what it contains. So one that is not named here with the same engine is not loaded but
+        listed as not checked, and the drill is C(incomplete).
+      - One that is named here and not in the archive is a failure with the code C(dump_missing).
       - Here C(load_test=false) leaves one out, C(timeout) limits it, and C(load_argv) tests a dump of a program. Such
         programs are only ever taken from here, never from the archive.
       - A dump that does not load, or holds other rows than were dumped, is a failure with the code C(dump_not_loaded).
@@ -200,8 +203,8 @@ error_code:
     - One of C(bad_parameter), C(dest_not_empty), C(dest_not_a_folder), C(dest_unwritable), C(archive_missing),
       C(archive_unreadable), C(archive_damaged), C(manifest_missing), C(manifest_damaged), C(manifest_mismatch),
       C(path_missing), C(nothing_verified), C(restore_differs), C(drift_found), C(check_failed),
-      C(compression_unavailable), C(history_unreadable), C(no_space), C(io_error), C(dump_not_loaded),
-      C(dumps_unreadable).
+      C(compression_unavailable), C(history_unreadable), C(no_space), C(io_error), C(dump_missing),
+      C(dump_not_loaded), C(dumps_unreadable).
   returned: failure
   type: str
   sample: archive_damaged

@@ -114,8 +114,10 @@ class _Test:
             for check in [] if self.scratch is not None else self.commands:
                 self.findings.left_out(f"check {check['name']}", f"level {self.level} restores nothing to run it on")
             self._note_incomplete()
-            if self.dumps and (self.scratch is None or self.check):
-                self.findings.left_out("that the dumps load", "nothing was restored to load them from")
+            if self.scratch is None or self.check:
+                with_dumps.missed(self.request.dumps, self.dumps, self.findings)
+                if self.dumps:
+                    self.findings.left_out("that the dumps load", "nothing was restored to load them from")
             if self.level == levels.HASH:
                 levels.verify_hash(self.archive, self.findings)
             elif self.scratch is None or self.check:

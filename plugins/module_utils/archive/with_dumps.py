@@ -70,10 +70,10 @@ def loaded(
         return []
     folder = os.path.join(scratch, os.fsdecode(FOLDER))
     if scope.sample is not None or not (scope.everything or scope.reaches(FOLDER)):
-        if known:
+        if known or asked:
             findings.left_out("that the dumps load", "they are not all in the scope of this drill")
         return []
-    if not os.path.isdir(folder):
+    if not os.path.isdir(folder) and not asked:
         return []
     from ansible_collections.proven.upkeep.plugins.module_utils.dumps import load  # pylint: disable=import-outside-toplevel
 
@@ -82,11 +82,20 @@ def loaded(
     except UpkeepError as error:
         findings.fail(error.code, error.message)
         return []
-    for sentence in load.failures(results):
-        findings.fail("dump_not_loaded", f"dumps: {sentence}.")
+    for code, sentence in load.failures(results):
+        findings.fail(code, f"dumps: {sentence}.")
     for item in load.left_out(results):
         findings.left_out(item["what"], item["why"])
     return results
+
+
+def missed(asked: Optional[Sequence[Dict[str, Any]]], known: Documents, findings: Findings) -> None:
+    """Where nothing is extracted: what is asked for and not there, by what the backup says of its archive."""
+    there = {(item.get("name"), item.get("engine")) for item in known}
+    for item in asked or ():
+        if (item.get("name"), item.get("engine")) not in there:
+            message = f"dumps: {item.get('name')}: the archive holds no such dump, and the inventory names it."
+            findings.fail("dump_missing", message)
 
 
 def untested(results: Documents) -> bool:

@@ -29,17 +29,25 @@ def bench(scratch: str, user: Optional[Account], needs: int) -> Iterator[str]:
     What a killed run left is removed first. Raises Failed where fewer than about `needs` bytes are free.
     """
     parent = scratch if len(os.fsencode(scratch)) < _LONGEST and _reaches(scratch, user) else _ELSEWHERE
-    _sweep(parent)
+    _sweep(parent, _PREFIX)  # for the room it takes
     info = os.statvfs(parent)
     if info.f_bavail * info.f_frsize < needs * 2 + _FLOOR:
         free = info.f_bavail * info.f_frsize
         raise Failed(f"{parent} has {free} bytes free, loading it takes about {needs * 2 + _FLOOR}")
-    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    with private_folder(parent, _PREFIX) as folder:
+        if user:
+            os.chown(folder, user.uid, user.gid)
+        yield folder
+
+
+@contextlib.contextmanager
+def private_folder(parent: str, prefix: str) -> Iterator[str]:
+    """A folder of our own, locked and gone afterwards. What killed runs left under that prefix is removed before."""
+    _sweep(parent, prefix)
+    folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if user:
-            os.chown(folder, user.uid, user.gid)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -56,8 +64,8 @@ def _reaches(folder: str, user: Optional[Account]) -> bool:
     return True
 
 
-def _sweep(parent: str) -> None:
-    for left in glob.glob(os.path.join(glob.escape(parent), _PREFIX + "*")):
+def _sweep(parent: str, prefix: str) -> None:
+    for left in glob.glob(os.path.join(glob.escape(parent), prefix + "*")):
         with contextlib.suppress(OSError):
             fd = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:

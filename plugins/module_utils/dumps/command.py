@@ -25,7 +25,7 @@ class Command(Engine):
     def take(self, job: Job) -> Iterator[Dict[str, Any]]:
         dump = job.dump
         file = file_name(dump, None, "dump")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         with _secret(job) as (env, fds), open(path, "wb") as target:  # noqa: PTH123
             user = processes.account(dump.run_as)
             processes.run(

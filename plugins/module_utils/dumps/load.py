@@ -7,13 +7,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List, Tuple
 
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from .model import FAILED, LIST, LOADED, NOT_CHECKED, NOT_WANTED, SCHEMA, Dump, Failed, Job, Unavailable, not_loaded
 from .registry import ENGINES
 from .take import parsed
+
+_NOT_NAMED = "the inventory names no dump of this name and engine today, and a dump may run what it contains"
+_MISSING = "the archive holds no such dump, and the inventory names it; back up again, or take it from the inventory"
 
 
 def listed(folder: str) -> List[Dict[str, Any]]:
@@ -36,18 +39,29 @@ def listed(folder: str) -> List[Dict[str, Any]]:
 def tested(folder: str, scratch: str, dumps: Iterable[Dict[str, Any]] = ()) -> List[Dict[str, Any]]:
     """Load what lies in `folder` (`.upkeep-dumps` of an archive); a document for each file, as in upkeep.restore/1.
 
-    `dumps` is how the set asks for them today: it says what is not to be loaded, and only it names programs to run.
-    `status` is loaded, failed, not_checked (this host lacks what it takes) or not_wanted. Raises UpkeepError
-    bad_parameter, dumps_unreadable.
+    `dumps` is how the set asks for them today, and only those are loaded: a dump may run whatever it contains, so what
+    the archive says of itself does not count. One that is asked for and not there has failed.
+    `status` is loaded, failed, not_checked (nobody names it, or this host lacks what it takes) or not_wanted. Raises
+    UpkeepError bad_parameter, dumps_unreadable.
     """
-    asked = {dump.name: dump for dump in parsed([{**dump, "secret": None} for dump in dumps], {})}
-    groups: Dict[str, List[Dict[str, Any]]] = {}
-    for item in listed(folder):
-        groups.setdefault(item["name"], []).append(item)
+    asked = {(dump.name, dump.engine): dump for dump in parsed([{**dump, "secret": None} for dump in dumps], {})}
+    groups: Dict[Tuple[str, str], List[Dict[str, Any]]] = {}
+    for item in listed(folder) if os.path.lexists(folder) else []:
+        groups.setdefault((item["name"], item["engine"]), []).append(item)
     found: List[Dict[str, Any]] = []
-    for name, items in groups.items():
-        found += _group(asked.get(name) or Dump(name, items[0]["engine"]), items, folder, scratch)
-    return found
+    for key, items in groups.items():
+        if key in asked:
+            found += _group(asked[key], items, folder, scratch)
+        else:
+            found += [not_loaded(item, NOT_CHECKED, _NOT_NAMED) for item in items]
+    return found + missing(asked, groups)
+
+
+def missing(asked: Iterable[Tuple[str, str]], there: Iterable[Tuple[str, str]]) -> List[Dict[str, Any]]:
+    """A document for each (name, engine) that the archive lacks."""
+    lacking = [key for key in asked if key not in set(there)]
+    items = [{"name": name, "engine": engine, "database": None, "rows": None} for name, engine in lacking]
+    return [not_loaded(item, FAILED, _MISSING) for item in items]
 
 
 def _group(dump: Dump, items: List[Dict[str, Any]], folder: str, scratch: str) -> List[Dict[str, Any]]:
@@ -70,9 +84,13 @@ def _group(dump: Dump, items: List[Dict[str, Any]], folder: str, scratch: str) -
     return found
 
 
-def failures(results: Iterable[Dict[str, Any]]) -> List[str]:
-    """A sentence for each dump that did not load as it was taken."""
-    return [f"{called(result)}: {result['why']}" for result in results if result["status"] == FAILED]
+def failures(results: Iterable[Dict[str, Any]]) -> List[Tuple[str, str]]:
+    """(dump_missing or dump_not_loaded, a sentence) for each dump that is not there or did not load as taken."""
+    return [
+        ("dump_missing" if result["why"] == _MISSING else "dump_not_loaded", f"{called(result)}: {result['why']}")
+        for result in results
+        if result["status"] == FAILED
+    ]
 
 
 def left_out(results: Iterable[Dict[str, Any]]) -> List[Dict[str, str]]:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
 import time
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
@@ -23,6 +26,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LISTS = ("databases", "argv", "load_argv", "options")
 _NUMBERS = ("port", "timeout")
+_LONGEST = 120  # bytes of a database's name in a file's name, which has at most 255
 
 
 class Dump(NamedTuple):
@@ -66,6 +70,15 @@ class Job(NamedTuple):
     secret: Optional[str]
     folder: str
     end: float
+
+    def new(self, file: str) -> str:
+        """The path of `file`, made empty. Raises Failed where another dump has that name."""
+        path = os.path.join(self.folder, file)
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            raise Failed(f"another dump has the file name {file} already; give this one another name")
+        return path
 
     def left(self) -> float:
         """Seconds that remain. Raises Failed where there are none."""
@@ -135,9 +148,16 @@ def wrong(why: str) -> UpkeepError:
 
 
 def file_name(dump: Dump, database: Optional[str], suffix: str) -> str:
-    """The dump's name in the archive: whatever a database is called, it stays in the folder."""
-    middle = f".{quote(database, safe='')[:150]}" if database else ""
-    return f"{dump.name}{middle}.{suffix}"
+    """The dump's name in the archive: whatever a database is called, it stays in the folder, and is no other's.
+
+    Neither a dump's name nor quoting yields `=`, and what is cut ends in a hash.
+    """
+    if not database:
+        return f"{dump.name}.{suffix}"
+    part = quote(database, safe="")
+    if len(part) > _LONGEST:
+        part = f"{part[:_LONGEST]}={hashlib.sha256(json.dumps([dump.name, database]).encode()).hexdigest()[:16]}"
+    return f"{dump.name}={part}.{suffix}"
 
 
 def taken(dump: Dump, database: Optional[str], file: str, server: str, counts: Optional[Dict[str, int]],
@@ -154,7 +174,7 @@ def loaded(item: Dict[str, Any], counts: Optional[Dict[str, int]]) -> Dict[str, 
     """What came of loading `item`: its counts beside those of the dump."""
     expected = item.get("counts")
     differences = [] if counts is None or expected is None else _differences(expected, counts)
-    ok = not differences or not item.get("counts_exact")
+    ok = not differences or not (item.get("counts_exact") or _far_off(item, counts or {}))
     return {
         **_about(item, LOADED if ok else FAILED), "ok": ok,
         "tables": None if counts is None else len(counts), "rows": None if counts is None else sum(counts.values()),
@@ -179,6 +199,15 @@ def _differences(expected: Dict[str, int], found: Dict[str, int]) -> List[str]:
         if before != now:
             lines.append(f"{table}: {_rows(now)}, {_rows(before)} were dumped")
     return lines
+
+
+def _far_off(item: Dict[str, Any], counts: Dict[str, int]) -> bool:
+    """Whether other rows were loaded than can have been there, where the dump's counts are from before and after it."""
+    if item.get("counts_after") is None or item.get("counts") is None:
+        return False
+    found = sum(counts.values())
+    low, high = sorted((sum(item["counts"].values()), sum(item["counts_after"].values())))
+    return (found == 0 < low) or found < low - max(1, low // 10) or found > high + max(1, high // 10)
 
 
 def _rows(count: Optional[int]) -> str:

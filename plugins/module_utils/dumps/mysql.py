@@ -59,7 +59,7 @@ class Mysql(Engine):
 
     def _database(self, way: Way, job: Job, database: str, server: str) -> Dict[str, Any]:
         file = file_name(job.dump, database, "sql")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         program = processes.find("mariadb-dump", "mysqldump")
         if program is None:
             raise Failed("it is not installed here; install the server's client programs", "mysqldump", 127)
@@ -161,9 +161,14 @@ def counted(path: str) -> Dict[str, int]:
     """The rows of each table in a dump. Raises Failed where the dump does not end as a whole one does."""
     counts: Dict[str, int] = {}
     last = b""
+    in_routine = False  # whose statements have a delimiter of their own, and are no data
     with open(path, "rb") as dump:  # noqa: PTH123
         for line in dump:
-            if line.startswith(b"INSERT "):
+            if line.startswith(b"DELIMITER "):
+                in_routine = line.split() != [b"DELIMITER", b";"]
+            elif in_routine:
+                pass
+            elif line.startswith(b"INSERT "):
                 match = _INSERT.match(line)
                 if match:
                     name = _name(match.group(1))

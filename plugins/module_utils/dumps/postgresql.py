@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from typing import Any, Dict, Iterator, List, Optional
 
 from . import _pg_server as scratch_server
@@ -36,6 +37,9 @@ _COUNTS = (
     "c.relname)" + _TABLES + " ORDER BY 1 \\gexec"
 )
 _ENCODING = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
+_RESTRICT = re.compile(rb"^\\(?:un)?restrict [0-9A-Za-z]+\r?$", re.MULTILINE)
+# As psqlscan.l has them: a comment, E'', a text without backslashes (so no setting changes where it ends), a name.
+_QUOTED = re.compile(rb"""--[^\n]*|(?<![\w$\x80-\xff])[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^'\\]|'')*'|"[^"]*\"""", re.DOTALL)
 _OF_A_ROLE = (("CREATE", ";"), ("ALTER", " "))  # how pg_dumpall begins the statements that make one what it is
 # Options that leave something out, so that the counts of the whole database say nothing.
 _PARTIAL = (
@@ -73,7 +77,7 @@ class Postgresql(Engine):
     def _globals(self, way: Way, job: Job) -> Dict[str, Any]:
         """Roles, their memberships and settings, tablespaces: what a database's own dump refers to."""
         file = file_name(job.dump, None, "globals.sql")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         argv = [way.program("pg_dumpall"), *way.where(), "--globals-only", "-l", _MAINTENANCE_READ]
         with open(path, "wb") as target:  # noqa: PTH123
             try:
@@ -92,7 +96,7 @@ class Postgresql(Engine):
 
     def _database(self, way: Way, job: Job, database: str) -> Dict[str, Any]:
         file = file_name(job.dump, database, "pgdump")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         with Session(way, database, job) as session:
             session.say(SETTINGS)
             session.say("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
@@ -151,13 +155,19 @@ class Postgresql(Engine):
             if database is None:
                 self._load_globals(way, job, item)
                 return loaded(item, None)
-            there = database in way.ask(_MAINTENANCE, _DATABASES, job.left())
+            known = way.ask(_MAINTENANCE, _DATABASES, job.left())
+            there = database in known
+            if _kept(database) in known:
+                raise Failed(_left_behind(database))
             if there and not overwrite:
                 self._restore(way, job, item, ["-d", way.connection(database)])
                 return loaded(item, self._count(way, job, database))
             with _aside(way, job, database) if there else contextlib.nullcontext():
                 self._restore(way, job, item, ["--create", "-d", _MAINTENANCE])
-                return loaded(item, self._count(way, job, database))
+                result = loaded(item, self._count(way, job, database))
+                if result["status"] == FAILED:  # here, or the database that stepped aside would not come back
+                    raise Failed(result["why"])
+                return result
 
     def _restore(self, way: Way, job: Job, item: Dict[str, Any], where: List[str]) -> None:
         with open(os.path.join(job.folder, item["file"]), "rb") as dump:  # noqa: PTH123
@@ -165,10 +175,12 @@ class Postgresql(Engine):
 
     def _load_globals(self, way: Way, job: Job, item: Dict[str, Any]) -> None:
         """Roles that are there already stay, and a tablespace needs its folder: neither stops a restore."""
+        with open(os.path.join(job.folder, item["file"]), "rb") as dump:  # noqa: PTH123
+            written = dump.read()
         there = way.ask(_MAINTENANCE, "SELECT quote_ident(rolname) FROM pg_roles", job.left())
         skipped = tuple(f"{verb} ROLE {role}{end}".encode() for role in there for verb, end in _OF_A_ROLE)
-        with open(os.path.join(job.folder, item["file"]), "rb") as dump:  # noqa: PTH123
-            statements = b"".join(line for line in dump if not line.startswith(skipped))
+        statements = b"".join(line for line in written.splitlines(True) if not line.startswith(skipped))
+        refuse_commands(statements)  # as psql gets them
         done = way.run(way.psql(_MAINTENANCE), job.left(), stdin=statements, check=False)
         errors = [line for line in done.errors.splitlines() if "ERROR:" in line or "FATAL:" in line]
         bad = [line for line in errors if "already exists" not in line and "tablespace" not in line.lower()]
@@ -180,10 +192,35 @@ class Postgresql(Engine):
         return dict(map(json.loads, lines))
 
 
+def refuse_commands(statements: bytes) -> None:
+    r"""Raises Failed where these hold a command of psql's own: `\!` runs a program, as whoever restores.
+
+    pg_dumpall --globals-only writes none but `\restrict KEY` and `\unrestrict KEY` (from the minor releases of August
+    2025 on), has backslashes in E'' and "" alone, and neither block comments nor dollar quotes.
+    """
+    rest = _QUOTED.sub(b"", _RESTRICT.sub(b"", statements))
+    if any(mark in rest for mark in (b"\\", b"'", b'"', b"$", b"/*")):
+        raise Failed("the roles hold what pg_dumpall never writes, such as a command to psql; nothing of it was run")
+
+
+def _kept(database: str) -> str:
+    """The name of what steps aside; PostgreSQL's names have 63 bytes."""
+    return f"{database[:40]}_before_upkeep"
+
+
+def _left_behind(database: str) -> str:
+    name, kept = quoted(database, '"'), quoted(_kept(database), '"')
+    return (
+        f"there is a database {kept}: a restore that was killed put the old {name} aside as that; nothing was loaded. "
+        f"Take it back with DROP DATABASE IF EXISTS {name}; ALTER DATABASE {kept} RENAME TO {name}; or be rid of it "
+        f"with DROP DATABASE {kept}"
+    )
+
+
 @contextlib.contextmanager
 def _aside(way: Way, job: Job, database: str) -> Iterator[None]:
     """What is there steps aside while another takes its place: it goes when that worked, and comes back when not."""
-    name, kept = quoted(database, '"'), quoted(f"{database[:40]}_before_upkeep", '"')
+    name, kept = quoted(database, '"'), quoted(_kept(database), '"')
     others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {quoted(database)}"
     way.ask(_MAINTENANCE, f"{others}; ALTER DATABASE {name} RENAME TO {kept}", job.left())
     try:

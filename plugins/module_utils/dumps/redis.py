@@ -22,6 +22,8 @@ _CHECKSUM = 8  # bytes behind that opcode, from version 5 of the format on
 _HERE = (None, "", "localhost", "127.0.0.1", "::1")
 _MARK = 40  # bytes that end what a server sends without saying how long it is
 _STARTS_WITHIN_S = 120
+_CLOCKS_DIFFER_S = 0.1  # a file system's clock goes in ticks
+_TRIAL_MS = 60_000  # after which the server forgets a key that we could not take out again
 
 
 class Redis(Engine):
@@ -34,18 +36,22 @@ class Redis(Engine):
 
     def take(self, job: Job) -> Iterator[Dict[str, Any]]:
         file = file_name(job.dump, None, "rdb")
-        path = os.path.join(job.folder, file)
+        path = job.new(file)
         with _connected(job) as redis:
             before = _counts(redis)
             if job.dump.host in _HERE:
-                _copy(_saved(redis, job), path)
+                begin = time.time()
+                seen = _copied(_saved(redis, job), path, begin)
             else:
+                seen = False
+            if not seen:
                 with _connected(job) as replica:
                     _received(replica, path, job)
-            exact = before == _counts(redis)  # else somebody wrote meanwhile, and which number is the dump's is unknown
+            after = _counts(redis)
+            exact = before == after  # else somebody wrote meanwhile, and which number is the dump's is unknown
             server = "Redis " + redis.info("server").get("redis_version", "")
         _prove(path, job)
-        yield taken(job.dump, None, file, server, before, exact)
+        yield taken(job.dump, None, file, server, before, exact, counts_after=after)
 
     def test(self, job: Job, items: List[Dict[str, Any]], scratch: str) -> Iterator[Dict[str, Any]]:
         for item in items:
@@ -63,6 +69,7 @@ class Redis(Engine):
         """Key by key out of a scratch server: the real one goes on running, and its configuration stays as it is."""
         with _loaded(job, item, "/var/tmp") as source, _connected(job) as target:
             if overwrite:
+                _tried(source, target)
                 target.ask("FLUSHALL")
             for name in _counts(source):
                 source.ask("SELECT", name[2:])
@@ -124,9 +131,15 @@ def _finished(redis: Connection, job: Job) -> None:
         time.sleep(0.1)
 
 
-def _copy(source: str, path: str) -> None:
+def _copied(source: str, path: str, begin: float) -> bool:
+    """Copy what was saved since `begin`; False where no such file is: a container's server has a /data of its own."""
     try:
+        if os.stat(source).st_mtime < begin - _CLOCKS_DIFFER_S:
+            return False
         shutil.copyfile(source, path)
+        return True
+    except FileNotFoundError:
+        return False
     except OSError as error:
         if error.filename == source:
             why = (
@@ -207,6 +220,22 @@ def _loaded(job: Job, item: Dict[str, Any], scratch: str) -> Iterator[Connection
         seconds = max(_STARTS_WITHIN_S, job.left())  # it loads before it answers
         with processes.server(argv, ready, folder, user, seconds), Connection(None, None, path, job.left()) as redis:
             yield redis
+
+
+def _tried(source: Connection, target: Connection) -> None:
+    """One key, put into the server and taken out again before all is emptied: an older one may know its format not.
+
+    Raises Failed where the server refuses it.
+    """
+    for name in list(_counts(source))[:1]:
+        source.ask("SELECT", name[2:])
+        target.ask("SELECT", name[2:])
+        key = source.ask("RANDOMKEY")
+        value = None if key is None else source.ask("DUMP", key)
+        if value is not None:
+            trial = f"upkeep-trial-{os.urandom(8).hex()}"
+            target.ask("RESTORE", trial, _TRIAL_MS, value)
+            target.ask("DEL", trial)
 
 
 def _moved(source: Connection, target: Connection, keys: List[bytes]) -> None:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -17,6 +15,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.module_utils.version import VERSION
 
 from . import load, model
+from ._bench import private_folder
 from .model import Dump, Failed, Job
 from .registry import ENGINES
 from .take import parsed, told
@@ -44,7 +43,7 @@ class Request(NamedTuple):
 
 
 class Result(NamedTuple):
-    """`document` is upkeep.loaded/1; `failure` is set unless its status is ok."""
+    """`document` is upkeep.loaded/1; `failure` is set where its status is failed."""
 
     document: Dict[str, Any]
     changed: bool
@@ -72,10 +71,13 @@ def run(request: Request, check: bool = False) -> Result:
             )  # fmt: skip
         results, failure = _load(items, jobs, occupied, secrets, check)
         results += [{**model.not_loaded(item, model.NOT_CHECKED, _BY_HAND), "action": "none"} for item in by_hand]
+    reason = f"not loaded: {', '.join(load.called(item) for item in by_hand)}: {_BY_HAND}" if by_hand else None
+    status = "failed" if failure else "incomplete" if by_hand else "ok"
     document = {
         "schema": SCHEMA, "backup": drill["backup"], "archive": drill["archive"],
         "archive_sha256": drill["archive_sha256"], "archive_created": drill["archive_created"],
-        "status": "failed" if failure else "ok", "predicted": check, "overwrite": request.overwrite,
+        "status": status, "reason": failure.message if failure else reason, "predicted": check,
+        "overwrite": request.overwrite,
         "dumps": results, "started": times.iso(started), "finished": times.iso(times.now()),
         "duration_ms": int((time.monotonic() - clock) * 1000), "tool": {"collection": VERSION},
     }  # fmt: skip
@@ -147,9 +149,8 @@ def _extracted(request: Request, check: bool) -> Iterator[Any]:
     if request.extracted is not None:
         yield request.extracted
         return
-    parent = state.ensure("dumps")
-    folder = tempfile.mkdtemp(prefix="load-", dir=parent)
-    try:
+    with private_folder(state.ensure("dumps"), "load-") as parent:
+        folder = os.path.join(parent, "archive")  # which the extraction locks for itself
         scope = f"{model.FOLDER}/{model.LIST}" if check else model.FOLDER
         done = restore.run(
             restore.Request(
@@ -161,5 +162,3 @@ def _extracted(request: Request, check: bool) -> Iterator[Any]:
                 raise UpkeepError("dump_missing", f"dumps: {request.archive} holds no dumps; choose another archive.")
             raise done.failure
         yield os.path.join(folder, model.FOLDER), done.document
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import glob
 import os
 import shutil
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from .engine import Engine
 from .model import FAILED, Dump, Failed, Job, file_name, loaded, not_loaded, taken, wrong
 
+_PERMISSIONS = 0o777  # no setuid bit comes out of an archive
 _PAGES_AT_ONCE = 1024  # between two looks at the clock; readers and writers get their turn
 
 
@@ -30,7 +32,7 @@ class Sqlite(Engine):
     def take(self, job: Job) -> Iterator[Dict[str, Any]]:
         for path in _found(job.dump):
             file = file_name(job.dump, path.lstrip("/"), "sqlite")
-            copy = os.path.join(job.folder, file)
+            copy = job.new(file)
             info = os.stat(path)
             with _opened(path) as source:
                 _copy(source, copy, job)
@@ -45,14 +47,17 @@ class Sqlite(Engine):
                 yield not_loaded(item, FAILED, failed.why)
 
     def occupied(self, job: Job, item: Dict[str, Any]) -> bool:
-        path = item["database"]
+        path = _target(job, item)
         return os.path.lexists(path) and (not os.path.isfile(path) or os.path.getsize(path) > 0)
 
     def load(self, job: Job, item: Dict[str, Any], overwrite: bool) -> Dict[str, Any]:
         """Into the file that is there, as one transaction of SQLite's: who has it open sees either all or nothing."""
-        path, dump = item["database"], os.path.join(job.folder, item["file"])
+        path, dump = _target(job, item), os.path.join(job.folder, item["file"])
         if os.path.islink(path):
             raise Failed(f"{path} is a symbolic link; remove it first")
+        result = loaded(item, _checked(dump))
+        if result["status"] == FAILED:
+            raise Failed(result["why"])
         if os.path.lexists(path):
             with _opened(dump) as source:
                 _copy(source, path, job)
@@ -64,12 +69,23 @@ class Sqlite(Engine):
                 owner = item.get("owner") or {}
                 if os.geteuid() == 0 and owner:
                     os.chown(part, owner["uid"], owner["gid"])
-                os.chmod(part, owner.get("mode", 0o600))
+                os.chmod(part, owner.get("mode", 0o600) & _PERMISSIONS)
+                _checked(part)
                 os.rename(part, path)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(part)
         return loaded(item, _checked(path))
+
+
+def _target(job: Job, item: Dict[str, Any]) -> str:
+    """Where the file goes: to a path that the inventory names today, whatever the archive says of itself."""
+    path, named = str(item["database"]), job.dump.path or ""
+    parts, patterns = path.split("/"), named.split("/")
+    fits = len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
+    if path != named and not (fits and os.path.isabs(path) and not {"", ".", ".."} & set(parts[1:])):
+        raise Failed(f"the file was {path}, and the inventory names {named or 'no path'}; correct path in the dump")
+    return path
 
 
 def _found(dump: Dump) -> List[str]:
@@ -84,9 +100,15 @@ def _found(dump: Dump) -> List[str]:
 def _opened(path: str, mode: str = "ro") -> Iterator[Any]:
     import sqlite3  # pylint: disable=import-outside-toplevel  # a host may have a Python without it
 
+    beside = (f"{path}-wal", f"{path}-shm")
+    before = any(map(os.path.lexists, beside))
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(path)}?mode={mode}", uri=True, timeout=60)) as connection:
             yield connection
+        if mode == "ro" and not before and any(map(os.path.lexists, beside)):
+            # A reader leaves them behind. The last writer that closes removes them, and knows whether it is the last.
+            with contextlib.closing(sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=1)) as connection:
+                connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise Failed(f"{path}: {error}", "sqlite")
 

@@ -18,7 +18,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import atomic, state
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import model, processes
-from .model import Dump, Failed, Job
+from .model import Dump, Failed, Job, Unavailable
 from .registry import ENGINES
 
 
@@ -110,6 +110,9 @@ def told(
     dump = job.dump
     try:
         yield
+    except Unavailable as lacking:
+        message = f"dumps: {dump.name} ({dump.engine}) failed: {str(lacking).rstrip('.')}; {ends}."
+        raise UpkeepError(code, message, dump=dump.name)
     except OSError as error:
         why = f"{error.filename or 'its file'}: {error.strerror or error}"
         raise UpkeepError(code, f"dumps: {dump.name} ({dump.engine}) failed: {why}; {ends}.", dump=dump.name)

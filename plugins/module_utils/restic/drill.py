@@ -195,20 +195,22 @@ class _Drill:
             self.left_out(f"where {links} symbolic links in {len(rest)} folders lead to", why)
 
     def _load_dumps(self) -> None:
-        if not self.compared.dumps or self.paths:
-            if self.paths and self.request.dumps:
+        if self.paths:
+            if self.request.dumps:
                 self.left_out("that the dumps load", "they are not all in the scope of this drill")
+            return
+        if not self.compared.dumps and not self.request.dumps:
             return
         if not self.request.load_dumps:
             self.left_out("that the dumps load", "load_dumps is false")
             return
-        folder = os.path.join(self.scratch.path, self.compared.dumps)
+        folder = os.path.join(self.scratch.path, self.compared.dumps or compare.DUMPS)
         try:
             self.dump_results = load.tested(folder, self.scratch.path, self.request.dumps)
         except UpkeepError as error:
             self.fail(error.code, error.message)
-        for sentence in load.failures(self.dump_results):
-            self.fail("dump_not_loaded", f"dumps: {sentence}.")
+        for code, sentence in load.failures(self.dump_results):
+            self.fail(code, f"dumps: {sentence}.")
         self.not_checked += load.left_out(self.dump_results)
 
     def _clean_up(self) -> None:

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from typing import Any, Dict, Optional
 
 from ansible_collections.proven.upkeep.plugins.module_utils import state
 from ansible_collections.proven.upkeep.plugins.module_utils.dumps import restored
+from ansible_collections.proven.upkeep.plugins.module_utils.dumps._bench import private_folder
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import call, snapshots
@@ -25,8 +24,7 @@ def run(request: Request, check: bool = False) -> restored.Result:
     Raises UpkeepError as `restored.run` does, dump_missing where the snapshot has none, and what restic raises.
     """
     repository = opened_for(request)
-    folder = tempfile.mkdtemp(prefix="load-", dir=state.ensure("dumps"))
-    try:
+    with private_folder(state.ensure("dumps"), "load-") as folder:
         with call.opened(repository) as session:
             snapshot = snapshots.chosen(session, request.host or os.uname().nodename, request.name, request.at)
             dumps = _folder(session, snapshot)
@@ -44,8 +42,6 @@ def run(request: Request, check: bool = False) -> restored.Result:
             overwrite="always" if request.overwrite == "always" else "never", extracted=(here, origin),
         )  # fmt: skip
         return restored.run(asked, check=check)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folder(session: Session, snapshot: Dict[str, Any]) -> Optional[str]:

@@ -73,6 +73,7 @@ def _restored(
         "paths": paths, "verified": not check, "started": times.iso(started), "finished": times.iso(times.now()),
         "duration_ms": int((time.monotonic() - clock) * 1000),
     }  # fmt: skip
+    document["holds_dumps"] = dumps is not None
     if dumps and not paths and request.load_dumps:
         document["dumps_folder"] = os.path.join(dest, dumps.lstrip("/"))
     # Folders and links are put in place anew each time: only contents say whether anything differed.

@@ -117,11 +117,15 @@ def restored_by_restic(answer: Mapping[str, Any]) -> dict[str, Any]:
         "bytes_restored": data.get("bytes"),
         "entries": data["entries"],
         "entry": entry,
+        "holds_dumps": bool(data.get("holds_dumps")),
     }
 
 
-def compared(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts of a comparison: a second restore that would have nothing to do. Raises UpkeepError `restore_differs`."""
+def compared(answer: Mapping[str, Any], databases: bool = False) -> dict[str, Any]:
+    """Facts of a comparison: a second restore that would have nothing to do. Raises UpkeepError `restore_differs`.
+
+    No entry at all is an error, but not of a set whose `databases` come next.
+    """
     if answer.get("failed"):
         raise _failure(answer)
     data = answer.get("data") or {}
@@ -133,9 +137,9 @@ def compared(answer: Mapping[str, Any]) -> dict[str, Any]:
             "restore_differs",
             f"{len(off)} entries are not as the manifest has them after the restore; the first: {', '.join(off[:3])}.",
         )
-    if not counts.get("unchanged"):
+    if not counts.get("unchanged") and not databases:
         raise UpkeepError("nothing_restored", "the archive holds no entry, so nothing was rebuilt.")
-    return {"entries": counts["unchanged"]}
+    return {"entries": counts.get("unchanged") or 0}
 
 
 @dataclass(frozen=True)
@@ -152,9 +156,10 @@ _OF_THE_LOST_SERVER = {"host", "port", "socket", "user", "secret", "run_as"}
 
 
 def to_load(dumps: Sequence[Mapping[str, Any]], as_administrator: bool = True) -> ToLoad:
-    """A dump of the engine `command` only its program knows how to load. With no dumps given all in the archive are.
+    """A dump of the engine `command` only its program knows how to load. What is not given is not loaded.
 
-    `as_administrator` is through this machine's sockets, as whoever administers the servers there.
+    Each is asked for by name, so that `backup_load` refuses an archive without it. `as_administrator`
+    is through this machine's sockets, as whoever administers the servers there.
     """
     by_hand = [one for one in dumps if one.get("engine") == "command"]
     left_out = _OF_THE_LOST_SERVER if as_administrator else set()
@@ -163,9 +168,15 @@ def to_load(dumps: Sequence[Mapping[str, Any]], as_administrator: bool = True) -
         for one in dumps
         if one.get("engine") != "command"
     ]
-    only = {"only": [one["name"] for one in rest]} if by_hand else {}
     left = [{"what": f"the dump {one['name']}", "why": "only its program knows how to load it"} for one in by_hand]
-    return ToLoad({"dumps": rest, **only}, left, bool(rest) or not by_hand)
+    return ToLoad({"dumps": rest, "only": [one["name"] for one in rest]}, left, bool(rest))
+
+
+# What is said of dumps in an archive of a set that names none: a dump runs what it contains.
+NOT_NAMED = {
+    "what": "the databases in the archive",
+    "why": "the set names no dumps; give them in disaster_sets to have them loaded",
+}
 
 
 def loaded(answer: Mapping[str, Any]) -> dict[str, Any]:

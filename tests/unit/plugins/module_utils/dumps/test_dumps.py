@@ -14,6 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup, restore
+from ansible_collections.proven.upkeep.plugins.module_utils.dumps import command as command_engine
 from ansible_collections.proven.upkeep.plugins.module_utils.dumps import (
     load,
     model,
@@ -21,6 +22,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.dumps import (
     processes,
     redis,
     restored,
+    sqlite,
     take,
 )
 from ansible_collections.proven.upkeep.plugins.module_utils.dumps._pg_session import quoted
@@ -92,7 +94,24 @@ def test_sizes(text, size):
 @pytest.mark.parametrize("name", ["shop", "../../etc/passwd", "a/b", "ü" * 60, "..", "x\n"])
 def test_a_database_can_be_called_anything(name):
     file = model.file_name(Dump("d", "mysql"), name, "sql")
-    assert "/" not in file and file.startswith("d.") and file.endswith(".sql") and len(file) < 255
+    assert "/" not in file and file.startswith("d=") and file.endswith(".sql") and len(file) < 255
+
+
+def test_no_two_databases_share_a_file():
+    names = [("d", "a" * 200 + "x"), ("d", "a" * 200 + "y"), ("e", "a" * 200 + "x"), ("pg", "v.x"), ("pg.v", "x"),
+             ("pg", "v%2Ex"), ("pg", None), ("pg%2Ev", "x"), ("d", "ü" * 60), ("d", "ü" * 59 + "ä")]  # fmt: skip
+    files = [model.file_name(Dump(name, "mysql"), database, "sql") for name, database in names]
+    assert len(set(files)) == len(names) and max(map(len, files)) < 255
+    assert len(model.file_name(Dump("." * 64, "redis"), "é" * 99, "globals.sql")) <= 255 - len("-journal")
+
+
+def test_a_file_name_that_is_taken_fails(spool, monkeypatch):
+    monkeypatch.setattr(command_engine, "file_name", lambda *_given: "same")
+    with pytest.raises(UpkeepError, match="another dump has the file name same already") as caught, take.taken(
+        [command(), command(name="other")], {}, spool
+    ):
+        pytest.fail("one was written over the other")
+    assert caught.value.code == "dump_failed"
 
 
 SQL = r"""-- MariaDB dump
@@ -107,6 +126,13 @@ INSERT INTO `od``d` (`a`,`b`) VALUES
 (1,'x'),
 (2,'y;');
 /*!50001 CREATE VIEW `v` AS SELECT 'INSERT INTO `posts` VALUES (7)' */;
+DELIMITER ;;
+CREATE PROCEDURE `fill`()
+BEGIN
+INSERT INTO `posts` VALUES (8,'x'),(9,'y');
+CREATE TABLE `made` (
+END ;;
+DELIMITER ;
 -- Dump completed on 2026-11-23
 """
 
@@ -166,6 +192,54 @@ def test_counts_are_compared(counts, exact, ok, why):
     item = model.taken(Dump("d", "mysql"), "db", "f", "s", {"a": 1, "b": 0}, exact)
     result = model.loaded(item, counts)
     assert (result["ok"], result["why"], result["rows_expected"]) == (ok, why, 1)
+
+
+@pytest.mark.parametrize(
+    ("after", "found", "ok"),
+    [(100, 0, False), (200, 150, True), (200, 91, True), (200, 89, False), (200, 219, True), (200, 221, False),
+     (0, 0, True), (None, 0, True)],
+)  # fmt: skip
+def test_counts_from_before_and_after_leave_a_range(after, found, ok):
+    more = {} if after is None else {"counts_after": {"db0": after}}
+    item = model.taken(Dump("c", "redis"), None, "f", "s", {"db0": 100}, False, **more)
+    assert model.loaded(item, {"db0": found})["ok"] is ok
+
+
+class Keys:
+    """Answers as a server with one key, which takes keys in as `restores` says."""
+
+    def __init__(self, restores: bool = True) -> None:
+        self.told, self.restores = [], restores
+
+    def info(self, _section):
+        return {"db0": "keys=1,expires=0"}
+
+    def ask(self, *words):
+        self.told.append(words[0])
+        if words[0] == "RESTORE" and not self.restores:
+            raise Failed("ERR Bad data format", "redis")
+        return b"x"
+
+
+def test_a_redis_is_not_emptied_for_keys_that_it_does_not_take(monkeypatch):
+    target = Keys(restores=False)
+    monkeypatch.setattr(redis, "_loaded", lambda *_given: contextlib.nullcontext(Keys()))
+    monkeypatch.setattr(redis, "_connected", lambda _job: contextlib.nullcontext(target))
+    with pytest.raises(Failed, match="Bad data format"):
+        redis.Redis().load(Job(Dump("c", "redis"), None, "/x", 1e12), {}, overwrite=True)
+    assert "RESTORE" in target.told and "FLUSHALL" not in target.told
+    taker = Keys()
+    redis._tried(Keys(), taker)
+    assert taker.told == ["SELECT", "RESTORE", "DEL"]
+
+
+def test_a_file_that_the_server_did_not_write_now_is_not_its_dump(tmp_path):
+    (tmp_path / "dump.rdb").write_bytes(b"REDIS")
+    begin = os.stat(str(tmp_path / "dump.rdb")).st_mtime
+    source, path = str(tmp_path / "dump.rdb"), str(tmp_path / "copy")
+    assert not redis._copied(source, path, begin + 5) and not os.path.exists(path)
+    assert not redis._copied(str(tmp_path / "none"), path, begin)
+    assert redis._copied(source, path, begin) and os.path.exists(path)
 
 
 class TestCommand:
@@ -248,6 +322,17 @@ class TestSqlite:
                 (result,) = load.tested(folder, str(tmp_path), [dump])
                 assert result["status"] == "failed" and load.failures([result])
 
+    def test_it_leaves_no_file_beside_the_database(self, database, spool):
+        with contextlib.closing(sqlite3.connect(str(database))) as writer:
+            writer.execute("PRAGMA journal_mode=WAL")
+            writer.execute("INSERT INTO a VALUES (3)")
+            writer.commit()
+        before = sorted(os.listdir(str(database.parent)))
+        assert before == ["app.db"]
+        with take.taken([{"name": "app", "engine": "sqlite", "path": str(database)}], {}, spool) as (documents, folder):
+            assert documents[0]["rows"] == 3 and len(os.listdir(folder)) == 2
+        assert sorted(os.listdir(str(database.parent))) == before
+
     @pytest.mark.parametrize("content", [None, b"this is no database, whatever it is called" * 30])
     def test_what_is_no_database_fails(self, tmp_path, spool, content):
         if content:
@@ -258,12 +343,90 @@ class TestSqlite:
         assert caught.value.code == "dump_failed" and "no.db" in caught.value.message
 
 
+class TestSqliteIsPutBack:
+    """The archive is hostile: what it says of path, owner and mode is its word alone."""
+
+    def load(self, tmp_path, target, named, damage=False, **more):
+        folder = tmp_path / "dumps"
+        folder.mkdir()
+        with contextlib.closing(sqlite3.connect(str(folder / "f"))) as connection:
+            connection.executescript("CREATE TABLE a (i); INSERT INTO a VALUES (1)")
+        if damage:
+            (folder / "f").write_bytes(b"no database, whatever it is called" * 40)
+        dump = Dump("app", "sqlite", path=named)
+        item = {**model.taken(dump, str(target), "f", "SQLite", {"a": 1}), **more}
+        return sqlite.Sqlite().load(Job(dump, None, str(folder), 1e12), item, True)
+
+    @pytest.mark.parametrize("named", ["{}/there/app.db", "{}/*/a*.db"])
+    def test_where_the_inventory_names_it(self, tmp_path, named):
+        target = tmp_path / "there/app.db"
+        owner = {"uid": os.geteuid(), "gid": os.getegid(), "mode": 0o6755}
+        assert self.load(tmp_path, target, named.format(tmp_path), owner=owner)["ok"]
+        assert target.stat().st_mode & 0o7777 == 0o755
+
+    @pytest.mark.parametrize("named", [None, "/srv/app.db", "{}/*.db", "{}/x/../there/*.db"])
+    def test_nowhere_else(self, tmp_path, named):
+        with pytest.raises(Failed, match="the inventory names"):
+            self.load(tmp_path, tmp_path / "there/app.db", named and named.format(tmp_path))
+        assert not (tmp_path / "there").exists()
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_not_when_it_is_damaged(self, tmp_path, there):
+        target = tmp_path / "app.db"
+        if there:
+            target.write_bytes(b"")
+        with pytest.raises(Failed, match="not a database"):
+            self.load(tmp_path, target, str(target), damage=True)
+        assert target.exists() == there and (not there or target.read_bytes() == b"")
+
+
+def test_only_what_the_inventory_names_is_loaded_and_what_is_missing_fails(spool, tmp_path):
+    mark = tmp_path / "ran"
+    load_argv = ["touch", str(mark)]
+    with take.taken([command()], {}, spool) as (_documents, folder):
+        for asked in ([], [command(name="other", load_argv=load_argv)],
+                      [{"name": "ldap", "engine": "sqlite", "path": "/x"}]):  # fmt: skip
+            results = load.tested(folder, str(tmp_path), asked)
+            assert (results[0]["name"], results[0]["status"]) == ("ldap", "not_checked") and not mark.exists()
+            assert "names no dump" in load.left_out(results)[0]["why"]
+            assert [(code, say.split(":")[0]) for code, say in load.failures(results)] == [
+                ("dump_missing", item["name"]) for item in asked
+            ]
+        results = load.tested(folder, str(tmp_path), [command(load_argv=load_argv)])
+        assert [result["status"] for result in results] == ["loaded"] and mark.exists()
+    (gone,) = load.tested(str(tmp_path / "none"), str(tmp_path), [command()])
+    assert load.failures([gone])[0][0] == "dump_missing"
+
+
+@pytest.mark.parametrize("level", ["extract", "blocks", "hash"])
+def test_a_drill_misses_what_the_inventory_names(tmp_path, monkeypatch, level):
+    monkeypatch.setenv("UPKEEP_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "data").write_text("x")
+    archive = str(tmp_path / "a/set.tar.gz")
+    backup.run(backup.Request("set", [str(tmp_path / "data")], archive))
+    result = restore.run(restore.Request(archive, level=level, dest=str(tmp_path / "try"), dumps=[command()]))
+    assert result.failure.code == "dump_missing" and "ldap" in result.failure.message
+    monkeypatch.setattr(load, "_group", lambda *_given: pytest.fail("it was loaded"))
+    backup.run(backup.Request("set", [str(tmp_path / "data")], archive, dumps=[command()]))
+    result = restore.run(restore.Request(archive, level=level, dest=str(tmp_path / "try")))
+    assert result.failure is None and result.document["status"] == ("ok" if level != "extract" else "incomplete")
+    assert any("dump" in item["what"] for item in result.document["not_checked"])
+
+
 def test_a_list_that_was_tampered_with_is_refused(tmp_path):
     for text in ("", "{}", '{"schema": "upkeep.dumps/1", "dumps": [{"engine": "mysql", "file": "../../etc/passwd"}]}'):
         (tmp_path / "dumps.json").write_text(text)
         with pytest.raises(UpkeepError) as caught:
             load.tested(str(tmp_path), str(tmp_path))
         assert caught.value.code == "dumps_unreadable"
+
+
+def test_a_redis_that_cannot_be_loaded_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "find", lambda *_programs: None)
+    job, item = Job(Dump("cache", "redis"), None, str(tmp_path), 1e12), {"file": "f", "bytes": 1}
+    with pytest.raises(UpkeepError) as caught, take.told(job, {}, "dump_not_loaded"):
+        redis.Redis().load(job, item, False)
+    assert caught.value.code == "dump_not_loaded" and "install redis-server" in caught.value.message
 
 
 def test_a_redis_that_is_not_there_is_a_sentence(tmp_path):
@@ -294,9 +457,11 @@ def test_what_is_written_down_is_as_its_schema_says(tmp_path, monkeypatch):
     with pytest.raises(UpkeepError, match="only its program knows"):
         restored.run(request._replace(only=["ldap"]))
     base.unlink()
+    (tmp_path / "state/dumps/load-killed/archive").mkdir(parents=True)  # what a killed run left
     for check in (True, False):
         result = restored.run(request, check=check)
         conforms("loaded", result.document)
+        assert result.document["status"] == "incomplete" and "ldap: only its program" in result.document["reason"]
         assert result.changed and [item["action"] for item in result.document["dumps"]] == ["created", "none"]
     assert base.exists() and result.document["dumps"][0]["rows"] == 2
     assert not any((tmp_path / "state/dumps").iterdir())

@@ -88,13 +88,20 @@ def test_no_set_and_sets_that_nobody_rebuilt(validate):
 
 def test_dumps_that_only_their_program_loads():
     pg, own = {"name": "pg", "engine": "postgresql"}, {"name": "own", "engine": "command"}
-    assert rebuild.to_load([pg]).parameters == {"dumps": [pg]}
+    assert rebuild.to_load([pg]).parameters == {"dumps": [pg], "only": ["pg"]}, "else nobody misses it in the archive"
     both = rebuild.to_load([pg, own])
     assert both.parameters == {"dumps": [pg], "only": ["pg"]} and both.left[0]["what"] == "the dump own" and both.any
     reached = {**pg, "host": "db.example.com", "user": "shop", "secret": "shop_db"}
-    assert rebuild.to_load([reached]).parameters == {"dumps": [pg]}
-    assert rebuild.to_load([reached], as_administrator=False).parameters == {"dumps": [reached]}
-    assert not rebuild.to_load([own]).any and rebuild.to_load([]).any
+    assert rebuild.to_load([reached]).parameters["dumps"] == [pg]
+    assert rebuild.to_load([reached], as_administrator=False).parameters["dumps"] == [reached]
+    assert not rebuild.to_load([own]).any and not rebuild.to_load([]).any, "a dump nobody names is not loaded"
+
+
+def test_a_set_of_databases_alone_has_no_entries():
+    empty = {"data": {"counts": {"unchanged": 0}}}
+    assert rebuild.compared(empty, databases=True) == {"entries": 0}
+    with pytest.raises(UpkeepError, match="no entry"):
+        rebuild.compared(empty)
 
 
 def test_a_dry_run_says_what_it_would_take():
