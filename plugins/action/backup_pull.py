@@ -143,16 +143,18 @@ class ActionModule(UpkeepAction):
 
     def _prune(self, home: Path, folder: Path, data: dict[str, Any]) -> None:
         there = index.entries_in(folder)
-        staying, gone = self._plan(home, there)
+        staying, gone = self._plan(home, there, data["created"])
         try:
             kept.remove(folder, there, gone)
         except OSError as error:
             raise pull.written(error, folder)
-        document.with_retention(data, staying, gone)
+        document.with_retention(data, there, staying, gone)
 
-    def _plan(self, home: Path, there: list[index.Vaulted]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _plan(
+        self, home: Path, there: list[index.Vaulted], current: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         verified = evidence.last_verified(home, self.inventory_name(), self._given["backup"])
-        return kept.plan(there, self._given, verified)
+        return kept.plan(there, self._given, current, verified)
 
     def _predicted(self, home: Path, folder: Path, keys: list[str]) -> dict[str, Any]:
         there = index.entries_in(folder)
@@ -166,7 +168,7 @@ class ActionModule(UpkeepAction):
         data = document.predicted(offer, self._given["backup"], is_there)
         if not is_there:
             there = [_to_come(self.inventory_name(), self._given["backup"], offer), *there]
-        document.with_retention(data, *self._plan(home, there))
+        document.with_retention(data, there, *self._plan(home, there, offer["created"]))
         return {"changed": not is_there or bool(data["removed"]), "data": data, **self._diff(data)}
 
     def _diff(self, data: dict[str, Any]) -> dict[str, Any]:

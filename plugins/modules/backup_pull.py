@@ -22,8 +22,9 @@ description:
   - An interrupted pull goes on where it stopped, in the same run and in a later one. Nothing counts that does not have
     the hash that the archive's manifest has.
   - With O(recipients) the archive is encrypted on the host first (M(proven.upkeep.backup_seal)).
-  - Then archives go from the vault that its rules do not keep, as M(proven.upkeep.backup_prune) has them. The newest
-    never goes, nor does one that a drill has proven last.
+  - Then archives go from the vault that its rules do not keep, as M(proven.upkeep.backup_prune) has them. What
+    the host has now never goes, nor does one that a drill has proven last. The rules go by when archives came to the
+    vault, as a host's clock may have been wrong.
 options:
   archive:
     description:
@@ -136,6 +137,7 @@ data:
     unchanged: false
     kept: {archives: 4, bytes: 2097152}
     removed: []
+    ahead: []
     status: ok
     reason: null
     started: "2026-11-23T08:34:05Z"
