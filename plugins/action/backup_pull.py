@@ -70,13 +70,13 @@ class ActionModule(UpkeepAction):
             entry = _same(there, offer, keys, self._given["program"])
             if entry is not None:
                 return document.of_entry(entry, None, None, began)
-            offered = self._offered(offer, keys)
             try:
+                offered = self._offered(offer, keys)
                 entry, went, way = self._stored(folder, offered)
             except pull.Replaced:
                 before, offer = offer, self._offer([])
                 if (before["sha256"], before["created"]) == (offer["sha256"], offer["created"]):
-                    raise store.mismatch(offered)
+                    raise store.mismatch(offer["archive"], offer["sha256"])
                 if is_last:
                     message = f"archive: {offer['archive']} is being replaced again and again; try when no backup runs."
                     raise UpkeepError("archive_changed", message)
@@ -116,7 +116,10 @@ class ActionModule(UpkeepAction):
         return self._ask("backup_pull", {**asked, "known": known})
 
     def _offered(self, offer: Mapping[str, Any], keys: list[str]) -> store.Offered:
-        """What goes over the line: the files as they lie there, or sealed ones that the host makes of them."""
+        """What goes over the line: the files as they lie there, or sealed ones that the host makes of them.
+
+        Raises pull.Replaced where what it sealed is not (any more) what it offered.
+        """
         if not keys and offer["manifest_sha256"] is None:  # known, but sealed there until now
             offer = self._offer([])
         archive = Wanted(offer["archive"], offer["bytes"], offer["sha256"])
@@ -125,6 +128,8 @@ class ActionModule(UpkeepAction):
         if keys:
             asked = {"archive": offer["archive"], "recipients": keys, "program": self._given["program"]}
             made = self._ask("backup_seal", asked)
+            if made["archive_sha256"] != offer["sha256"]:
+                raise pull.Replaced
             archive = Wanted(made["archive"], made["bytes"], made["sha256"])
             its_manifest = Wanted(made["manifest"], made["manifest_bytes"], made["manifest_sha256"])
             sealed = {key: made[key] for key in ("program", "recipients", "at")} | {"asked": keys}
