@@ -16,7 +16,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, loc
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, say
 from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import of_task
-from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import document, index, kept, pull, store, ways
+from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import document, index, kept, look, pull, store, ways
 from ansible_collections.proven.upkeep.plugins.plugin_utils.vault.part import Wanted
 from ansible_collections.proven.upkeep.plugins.plugin_utils.vault.progress import Progress
 
@@ -43,6 +43,7 @@ class ActionModule(UpkeepAction):
         **{name: {"type": "int", "default": 0} for name in _NUMBERS},
         "keep_at_least": {"type": "int", "default": 1},
         "max_size": {"type": "int"},
+        "reverify_bytes": {"type": "int", "default": look.MOST_BYTES},
     }
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +58,8 @@ class ActionModule(UpkeepAction):
             atomic.make_folder(str(folder))
             with locks.exclusive(folder / ".lock"):
                 data = self._brought(folder, keys, began)
+                is_new, most = not data["unchanged"], arguments["reverify_bytes"]
+                data["looked"] = look.again(folder, data["created"], is_new, most)
                 self._prune(home, folder, data)
         except _Skipped as skipped:
             return {"changed": False, "skipped": True, "skip_reason": str(skipped)}

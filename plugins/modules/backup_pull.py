@@ -77,6 +77,13 @@ options:
   max_size:
     description: Bytes that the set's archives may take in the vault. After the rules, the oldest go until that holds.
     type: int
+  reverify_bytes:
+    description:
+      - After each pull that archive of the vault is hashed again that was not for the longest time, and the newest
+        where it did not just come; none that has more bytes than this.
+      - What no longer has its hash is renamed to C(.damaged), counts no more, and fails the task (C(vault_damaged)).
+    type: int
+    default: 53687091200
   known:
     description: Internal. SHA-256 of archives that the vault has.
     type: list
@@ -138,6 +145,7 @@ data:
     kept: {archives: 4, bytes: 2097152}
     removed: []
     ahead: []
+    looked: {archives: ["2026-11-22T08:34:03Z"], too_large: []}
     status: ok
     reason: null
     started: "2026-11-23T08:34:05Z"
@@ -147,8 +155,8 @@ error_code:
   description:
     - What kind of failure it was, for programs.
     - One of C(archive_missing), C(archive_incomplete), C(archive_unreadable), C(wrong_backup), C(archive_changed),
-      C(vault_mismatch), C(vault_unwritable), C(controller_full), C(host_key_unknown), C(host_key_changed),
-      C(auth_failed), C(host_unreachable), C(connection_lost), C(sftp_refused), C(pull_failed), and those of
+      C(vault_mismatch), C(vault_damaged), C(vault_unwritable), C(controller_full), C(host_key_unknown),
+      C(host_key_changed), C(auth_failed), C(host_unreachable), C(connection_lost), C(sftp_refused), C(pull_failed), and those of
       M(proven.upkeep.backup_seal).
   returned: failure
   type: str
@@ -176,6 +184,7 @@ def main() -> None:
             "keep_yearly": {"type": "int", "default": 0},
             "keep_at_least": {"type": "int", "default": 1},
             "max_size": {"type": "int"},
+            "reverify_bytes": {"type": "int", "default": 53687091200},
             "known": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

@@ -107,6 +107,11 @@ def entries_in(folder: Path) -> list[Vaulted]:
     return sorted(found, key=lambda one: (one.pulled_at, one.created), reverse=True)
 
 
+def cut_in(folder: Path) -> list[Vaulted]:
+    """What does not count any more, because its files are gone or have another size."""
+    return [one for one in map(_load, folder.glob("*.json")) if one is not None and not _is_there(folder, one)]
+
+
 def find(home: Path, host: str, backup: str, at: str | None = None) -> Vaulted:
     """The newest for None, empty or `latest`, else the newest that was created until `at` (a time or a day).
 
