@@ -156,8 +156,8 @@ error_code:
     - What kind of failure it was, for programs.
     - One of C(archive_missing), C(archive_incomplete), C(archive_unreadable), C(wrong_backup), C(archive_changed),
       C(vault_mismatch), C(vault_damaged), C(vault_unwritable), C(controller_full), C(host_key_unknown),
-      C(host_key_changed), C(auth_failed), C(host_unreachable), C(connection_lost), C(sftp_refused), C(pull_failed), and those of
-      M(proven.upkeep.backup_seal).
+      C(host_key_changed), C(auth_failed), C(host_unreachable), C(connection_lost), C(sftp_refused), C(pull_failed),
+      and those of M(proven.upkeep.backup_seal).
   returned: failure
   type: str
   sample: host_key_changed

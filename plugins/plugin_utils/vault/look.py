@@ -42,7 +42,8 @@ def again(folder: Path, current: str, is_new: bool, most_bytes: int = MOST_BYTES
         for one in harmed:
             _set_aside(folder, one)
         left = {one.entry for one in there} - {one.entry for one in harmed}
-        atomic.write_json(str(folder / _SEEN), {name: when for name, when in seen.items() if name in left})
+        if chosen:
+            atomic.write_json(str(folder / _SEEN), {name: when for name, when in seen.items() if name in left})
     except OSError as error:
         raise written(error, folder)
     if harmed:

@@ -36,7 +36,8 @@ class Pulls(ActionModule):
             content = self.sealed.pop(0) if len(self.sealed) > 1 else self.sealed[0]
             (self.folder / "sealed").write_bytes(b"sealed " + content)
             return {"archive": str(self.folder / "sealed"), "bytes": 7 + len(content),
-                    "sha256": sha(b"sealed " + content), "manifest": str(self.folder / "m"), "manifest_bytes": 1, "manifest_sha256": sha(b"m"),
+                    "sha256": sha(b"sealed " + content),
+                    "manifest": str(self.folder / "m"), "manifest_bytes": 1, "manifest_sha256": sha(b"m"),
                     "archive_sha256": sha(content), "program": "age", "recipients": ["k"],
                     "at": "2026-11-23T08:00:00Z"}  # fmt: skip
         content = self.archives.pop(0) if len(self.archives) > 1 else self.archives[0]
