@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import sudo
+from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import session, sudo
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp.session import connected
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp.target import Target, command_line
 
@@ -145,6 +147,25 @@ def test_cut(sshd):
     with pytest.raises(UpkeepError) as raised, connected(target(sshd)) as client:
         assert sshd.cut() >= 1
         client.stat("/")
+    assert raised.value.code == "connection_lost"
+
+
+def test_a_server_that_stops_answering(sshd, tmp_path, monkeypatch):
+    server = tmp_path / "server"
+    find = 'for s in /usr/lib*/*/sftp-server /usr/lib*/sftp-server; do [ -x "$s" ] && exec "$s"; done'
+    server.write_text(f'#!/bin/sh\necho $$ >"$0.pid"\n{find}\n')
+    server.chmod(0o755)
+    (tmp_path / "one").write_bytes(b"x" * 100_000)
+    wanted = target(sshd, command=str(server))
+    with pytest.raises(UpkeepError, match="nothing came or went for 1 s") as raised, connected(wanted) as client:
+        pid = int(Path(f"{server}.pid").read_text())
+        client.stat(str(tmp_path / "one"))
+        monkeypatch.setattr(session, "_SILENCE_S", 1.0)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            client.stat(str(tmp_path / "one"))
+        finally:
+            os.kill(pid, signal.SIGKILL)
     assert raised.value.code == "connection_lost"
 
 
