@@ -38,7 +38,7 @@ def connected(target: Target, program: str = "ssh") -> Iterator[paramiko.SFTPCli
     whatever ends the session inside the block connection_lost. What the far side says of a file stays an OSError.
     """
     with contextlib.ExitStack() as stack:
-        environment = stack.enter_context(askpass.environment(target.password))
+        environment = stack.enter_context(askpass.environment(target, program))
         carrier = stack.enter_context(_carried(target, program, environment))
         client = _begun(carrier, target)
         try:

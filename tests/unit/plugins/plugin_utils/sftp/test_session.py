@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import session, sudo
+from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import askpass, session, sudo
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp.session import connected
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp.target import Target, command_line
 
@@ -221,6 +221,24 @@ def test_login_password_is_asked_for(tmp_path):
     assert "pa ss$word" not in told["argv"] + told["env"] and "pa ss" not in repr(wanted)
     left = [line.split("=", 1)[1] for line in told["env"].splitlines() if line.startswith("SSH_ASKPASS=")]
     assert left and not Path(left[0]).parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("jump", "prompt", "is_answered"),
+    [("", "ops@10.0.0.1's password: ", True), ("", "Password: ", True), ("", "Enter passphrase for key: ", False),
+     ("ProxyJump hop@jump", "ops@10.0.0.1's password: ", True),
+     ("ProxyJump hop@jump", "(ops@10.0.0.1) Password: ", True),
+     ("ProxyJump hop@jump", "hop@jump's password: ", False), ("ProxyJump hop@jump", "(hop@jump) Password: ", False),
+     ("ProxyJump hop@jump", "Password: ", False), ("ProxyCommand nc x 22", "hop@jump's password: ", False),
+     ("ProxyCommand nc x 22", "xops@10.0.0.1's password: ", False), ("ProxyJump none", "Password: ", True)],
+)  # fmt: skip
+def test_a_jump_host_does_not_get_the_password(tmp_path, jump, prompt, is_answered):
+    config = tmp_path / "config"
+    config.write_text(f"Host web1\n HostName 10.0.0.1\n User ops\n {jump}\n")
+    wanted = Target("web1", arguments=("-F", str(config)), password=PASSWORD)
+    with askpass.environment(wanted) as environment:
+        asked = subprocess.run([environment["SSH_ASKPASS"], prompt], capture_output=True, text=True, check=False)
+    assert asked.stdout == (PASSWORD + "\n" if is_answered else "")
 
 
 def test_command_line():
