@@ -56,7 +56,7 @@ class ActionModule(UpkeepAction):
             if self.check:
                 return self._predicted(home, folder, keys)
             atomic.make_folder(str(folder))
-            with locks.exclusive(folder / ".lock"):
+            with locks.exclusive(folder / ".lock", self._waiting):
                 data = self._brought(folder, keys, began)
                 is_new, most = not data["unchanged"], arguments["reverify_bytes"]
                 data["looked"] = look.again(folder, data["created"], is_new, most)
@@ -65,6 +65,10 @@ class ActionModule(UpkeepAction):
             return {"changed": False, "skipped": True, "skip_reason": str(skipped)}
         changed = not data["unchanged"] or bool(data["removed"])
         return {"changed": changed, "data": data, **self._diff(data)}
+
+    def _waiting(self, holder: str) -> None:
+        backup = self._given["backup"]
+        say([f"  {self.inventory_name()} {backup}  waits for {holder} on this machine, which pulls the same set"])
 
     def _brought(self, folder: Path, keys: list[str], began: datetime) -> dict[str, Any]:
         there = index.entries_in(folder)
