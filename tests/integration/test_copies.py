@@ -35,7 +35,7 @@ def test_out_and_back(clone, small_set, far, tmp_path):
     disk = {"name": "disk", "path": str(tmp_path / "disk"), "require_mount": False, "keep": {"last": 1}}
     gone = {"name": "gone", "path": str(clone.path.parent / "not-mounted")}
     options = {
-        "backup_sets": small_set, "backup_vault": True, "backup_encrypt_to": [public], "backup_identity": str(key),
+        "backup_sets": small_set[1:], "backup_vault": True, "backup_encrypt_to": [public], "backup_identity": str(key),
         "backup_secrets": {"far_login": PASSWORD},
     }  # fmt: skip
     inventory = clone.inventory({"web1": {}}, **options)

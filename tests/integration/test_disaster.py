@@ -12,6 +12,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup
 from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import index
 
 from tests.sshd import SSHD, Sshd
@@ -20,7 +21,7 @@ DRILL = "playbooks/disaster_drill.yml"
 
 
 @pytest.fixture
-def lost(clone, refuses, tmp_path):
+def lost(clone, refuses, tmp_path, monkeypatch):
     """(inventory, sets, copy): the vault has two sets of web1, which nobody can reach any more."""
     data = tmp_path / "srv/data"
     (data / "sub").mkdir(parents=True)
@@ -44,29 +45,30 @@ def lost(clone, refuses, tmp_path):
             "checks": checks,
         },
     ]
-    ran = clone.run("playbooks/backup.yml", clone.inventory({"web1": {}}), backup_sets=sets)
-    assert ran.rc == 0, ran.stdout
-    for one in sets:
-        _into_the_vault(clone.path, one["name"], clone.json(f"backups/hosts/web1/{one['name']}/last_success.json"))
+    with monkeypatch.context() as host:
+        host.setenv("UPKEEP_STATE_DIR", str(tmp_path / "web1/state"))
+        for one in sets:
+            request = backup.Request(one["name"], one["paths"], one["dest"], dumps=one.get("dumps", []))
+            _into_the_vault(clone.path, one["name"], backup.run(request)["data"])
     shutil.rmtree(tmp_path / "srv")
     shutil.rmtree(tmp_path / "web1")
     inventory = clone.inventory({"web1": {**refuses, "backup_sets": sets}, "drill1": {}})
     return inventory, sets, {"name": "disk", "path": str(tmp_path / "disk"), "require_mount": False}
 
 
-def _into_the_vault(home: Path, name: str, backup: dict) -> None:
+def _into_the_vault(home: Path, name: str, made: dict) -> None:
     folder = index.place(home, "web1", name)
     folder.mkdir(parents=True)
-    stamp = backup["created"].replace("-", "").replace(":", "")
+    stamp = made["created"].replace("-", "").replace(":", "")
     archive, manifest = f"{stamp}.tar.gz", f"{stamp}.tar.gz.manifest.jsonl.gz"
-    shutil.copy(backup["archive"], folder / archive)
-    shutil.copy(backup["manifest"], folder / manifest)
+    shutil.copy(made["archive"], folder / archive)
+    shutil.copy(made["manifest"], folder / manifest)
     index.add(
         folder,
         index.Vaulted(
-            host="web1", backup=name, created=backup["created"], pulled_at=backup["created"], archive=archive,
-            bytes=backup["bytes"], sha256=backup["sha256"], archive_sha256=backup["sha256"], manifest=manifest,
-            manifest_sha256=hashlib.sha256((folder / manifest).read_bytes()).hexdigest(), files=backup["files"],
+            host="web1", backup=name, created=made["created"], pulled_at=made["created"], archive=archive,
+            bytes=made["bytes"], sha256=made["sha256"], archive_sha256=made["sha256"], manifest=manifest,
+            manifest_sha256=hashlib.sha256((folder / manifest).read_bytes()).hexdigest(), files=made["files"],
             machine={"nodename": "web1", "machine_id": None},
         ),
     )  # fmt: skip
@@ -123,6 +125,7 @@ def over_ssh(tmp_path):
     sshd.stop()
 
 
+@pytest.mark.once
 def test_nothing_but_a_copy_in_a_fresh_home(clone, lost, over_ssh, tmp_path):
     _inventory, _sets, copy = lost
     shutil.move(clone.path / "backups/vault", copy["path"])
@@ -140,12 +143,13 @@ def test_nothing_but_a_copy_in_a_fresh_home(clone, lost, over_ssh, tmp_path):
     # A damaged archive in the copy: that set is not back, the other is.
     archive = next((Path(copy["path"]) / "web1/conf").glob("*.tar.gz"))
     archive.write_bytes(archive.read_bytes()[:-1] + b"x")
-    ran = drill(clone, alone, disaster_dest=str(tmp_path / "again"), **options)
+    ran = drill(clone, clone.inventory({"drill1": {}}), disaster_dest=str(tmp_path / "again"), **options)
     assert ran.rc != 0 and "copy_damaged" in ran.stdout
     assert {one["backup"]: one["status"] for one in documents(clone)[-1]["sets"]} == {"data": "ok", "conf": "failed"}
     clone.validate_documents()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("more", "told"),
     [

@@ -183,8 +183,8 @@ def test_a_kill_leaves_no_process_and_the_next_run_no_file(small, postgres, tmp_
         )  # fmt: skip
         locked.stdin.write("BEGIN; LOCK TABLE full_ IN ACCESS EXCLUSIVE MODE;\n")
         locked.stdin.flush()
-        await_(lambda: "AccessExclusive" in postgres.sql("SELECT mode FROM pg_locks WHERE relation = 'full_'::regclass",
-                                                          "small"))  # fmt: skip
+        locks = "SELECT mode FROM pg_locks WHERE relation = 'full_'::regclass"
+        await_(lambda: "AccessExclusive" in postgres.sql(locks, "small"))
     secrets = {name: value for name, value in SECRETS.items() if name == dump["secret"]}
     given = json.dumps([what, [dump], secrets, str(spool), str(scratch)])
     child = subprocess.Popen([sys.executable, "-c", CHILD, given], cwd=ROOT,

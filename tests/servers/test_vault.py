@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from ansible_collections.proven.upkeep.plugins.module_utils.archive import backup
 from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import index
 
 from tests.sshd import SSHD, Sshd, make_key
@@ -27,33 +28,12 @@ PLAY = """
 - hosts: all
   gather_facts: false
   tasks:
-    - name: Back up
-      proven.upkeep.backup_archive:
-        name: etc
-        paths: [{tree}]
-        dest: "{archives}/{{{{ inventory_hostname }}}}/etc.tar.gz"
-        compression: gz
-      when: back_up | default(true) | bool
     - name: Pull
       proven.upkeep.backup_pull:
         archive: "{archives}/{{{{ inventory_hostname }}}}/etc.tar.gz"
         backup: etc
         keep_last: "{{{{ keep_last | default(3) }}}}"
         recipients: "{{{{ recipients | default([]) }}}}"
-      register: pulled
-    - name: Say
-      ansible.builtin.copy:
-        content: "{{{{ dict(__hosts | zip(__hosts | map('extract', hostvars, 'pulled'))) | to_json }}}}"
-        dest: "{results}"
-        mode: "0600"
-      run_once: true
-      delegate_to: localhost
-      become: false
-      check_mode: false
-      vars:
-        __hosts: "{{{{ ansible_play_hosts }}}}"
-        ansible_connection: local
-        ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
 """
 SUDO = """#!/bin/sh
 prompt=; while [ $# -gt 0 ]; do case $1 in -H|-n|-S) shift;; -p) prompt=$2; shift 2;; -u) shift 2;;
@@ -71,10 +51,8 @@ class Fleet:
         self.folder, self.server, self.hosts, self.home = folder, server, hosts, folder / "home"
         self.tree = folder / "tree"
         self.tree.mkdir()
-        (self.tree / "one").write_bytes(os.urandom(3_000_000))
-        self.results = folder / "results.json"
-        for name in hosts:
-            (folder / "archives" / name).mkdir(parents=True)
+        self.results = folder / "results"
+        self.change()
         self.write()
 
     def write(self) -> None:
@@ -83,15 +61,15 @@ class Fleet:
             "ansible_ssh_common_args": f"-F {self.server.config}", "ansible_python_interpreter": sys.executable,
         }}}  # fmt: skip
         (self.folder / "inventory.json").write_text(json.dumps(inventory))
-        play = PLAY.format(tree=self.tree, archives=self.folder / "archives", results=self.results)
-        (self.folder / "play.yml").write_text(play)
+        (self.folder / "play.yml").write_text(PLAY.format(archives=self.folder / "archives"))
 
     def command(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "UPKEEP_", "PROJ"))}
         # Control sockets' paths may be 100 characters long, so theirs is the folder of the sshd.
         clean.update(ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_COLLECTIONS_PATH=str(ROOT / "collections"),
                      ANSIBLE_NOCOLOR="1", ANSIBLE_LOCAL_TEMP=str(self.folder / "tmp"), ANSIBLE_HOST_KEY_CHECKING="0",
-                     ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="1",
+                     ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="1", ANSIBLE_CALLBACKS_ENABLED="results",
+                     ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests/servers/callbacks"), RESULTS=str(self.results),
                      ANSIBLE_SSH_ARGS="-o ControlMaster=auto -o ControlPersist=20s",
                      ANSIBLE_SSH_CONTROL_PATH_DIR=str(self.server.folder / "c"))  # fmt: skip
         program = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -105,7 +83,7 @@ class Fleet:
 
     def pull(self, *arguments: str) -> dict:
         """The one host's result."""
-        self.results.unlink(missing_ok=True)
+        shutil.rmtree(self.results, ignore_errors=True)
         done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         result = self.result(next(iter(self.hosts)))
@@ -113,7 +91,7 @@ class Fleet:
         return result
 
     def result(self, name: str) -> dict:
-        return json.loads(self.results.read_text())[name]
+        return json.loads((self.results / name).read_text())
 
     def entries(self, name: str = "web1") -> list[index.Vaulted]:
         return index.entries(self.home, name, "etc")
@@ -125,8 +103,16 @@ class Fleet:
         return self.folder / "archives" / name / "etc.tar.gz"
 
     def change(self, size: int = 3_000_000) -> None:
+        """Back up something new: once, for all hosts."""
         (self.tree / "one").write_bytes(os.urandom(size))
-        time.sleep(1.1)  # archives are named for whole seconds
+        first, *others = (self.archive(name) for name in self.hosts)
+        if first.exists():
+            time.sleep(1.1)  # archives are named for whole seconds
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("UPKEEP_STATE_DIR", str(self.folder / "state"))
+            backup.run(backup.Request("etc", [str(self.tree)], str(first), compression="gz", level=1))
+        for other in others:
+            shutil.copytree(first.parent, other.parent, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +145,7 @@ def test_pulled_unchanged_predicted_and_pruned(fleet):
     assert fleet.pull()["data"]["removed"] == []
     before = [one.created for one in fleet.entries()]
     assert len(before) == 2
-    predicted = fleet.pull("--check", "-e", "keep_last=1", "-e", "back_up=false", "--diff")
+    predicted = fleet.pull("--check", "-e", "keep_last=1", "--diff")
     assert predicted["changed"] and predicted["data"]["predicted"] and predicted["data"]["unchanged"]
     assert [one["created"] for one in predicted["data"]["removed"]] == before[1:]
     assert [one.created for one in fleet.entries()] == before
@@ -259,11 +245,8 @@ def test_twenty_hosts_at_once(shared, tmp_path):
     shared.configure()
     names = [f"web{number}" for number in range(20)]
     fleet = Fleet(tmp_path, shared, {name: {} for name in names})
-    fleet.pull("--limit", names[0])
-    for name in names[1:]:
-        shutil.copytree(fleet.archive(names[0]).parent, fleet.archive(name).parent, dirs_exist_ok=True)
-    fleet.pull("--forks", "20", "-e", "back_up=false")
+    fleet.pull("--forks", "20")
     for name in names:
         (entry,) = fleet.entries(name)
         assert (fleet.place(name) / entry.archive).read_bytes() == fleet.archive(name).read_bytes()
-        assert fleet.result(name)["data"]["way"] == ("sftp" if name != names[0] else None)
+        assert fleet.result(name)["data"]["way"] == "sftp"

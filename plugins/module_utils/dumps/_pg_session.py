@@ -97,12 +97,11 @@ def ways(job: Job) -> Iterator[Way]:
     user = processes.account(run_as)
     newest = installed("pg_dump")
     way = Way(dump.host or dump.socket, dump.port, dump.user, user, newest[0][1] if newest else None)
-    if job.secret is None:
+    with contextlib.ExitStack() as stack:
+        if job.secret is not None:
+            escaped = job.secret.replace("\\", "\\\\").replace(":", "\\:")
+            way = way._replace(passfile=stack.enter_context(processes.private(f"*:*:*:*:{escaped}\n", user)))
         yield way
-        return
-    escaped = job.secret.replace("\\", "\\\\").replace(":", "\\:")
-    with processes.private(f"*:*:*:*:{escaped}\n", user) as fd:
-        yield way._replace(passfile=fd)
 
 
 class Session:

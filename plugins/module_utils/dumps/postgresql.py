@@ -177,7 +177,7 @@ class Postgresql(Engine):
 
     def _count(self, way: Way, job: Job, database: str) -> Dict[str, int]:
         lines = way.ask(database, _COUNTS, job.left())
-        return {table: rows for table, rows in map(json.loads, lines)}
+        return dict(map(json.loads, lines))
 
 
 @contextlib.contextmanager

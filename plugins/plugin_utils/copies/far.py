@@ -16,17 +16,15 @@ from os import environ
 from posixpath import dirname, join
 from typing import Any
 
-import paramiko
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_TRUNC, SFTP_FLAG_WRITE
 
 from ..sftp import askpass, session, troubles
+from ..sftp.library import BROKEN, paramiko, sftp
 from ..sftp.reading import pieces
 from ..sftp.target import Target, command_line
 from .far_files import Reading, Writing, opened
 from .store import FAR_HASH, READ_BACK, Reader, Writer, hash_of, refusal
 
-_BROKEN = (EOFError, paramiko.SSHException, paramiko.SFTPError)
 _HASH = re.compile(rb"\\?([0-9a-f]{64}) [ *]")
 _SLOWEST = 4 << 20  # bytes a second that a far side hashes at least
 # What is smaller is read back sooner than another connection is made.
@@ -92,8 +90,8 @@ class Far:
 
     @contextlib.contextmanager
     def writing(self, path: str, at: int | None) -> Iterator[Writer]:
-        flags = SFTP_FLAG_WRITE | SFTP_FLAG_CREATE
-        flags |= SFTP_FLAG_EXCL if at is None else 0 if at else SFTP_FLAG_TRUNC
+        flags = sftp.SFTP_FLAG_WRITE | sftp.SFTP_FLAG_CREATE
+        flags |= sftp.SFTP_FLAG_EXCL if at is None else 0 if at else sftp.SFTP_FLAG_TRUNC
         with self._told(path) as client, opened(client, self._full(path), flags) as stream:
             try:
                 writing = Writing(client, stream, at or 0)
@@ -158,12 +156,12 @@ class Far:
             if self._client is None:
                 self._client = self._held.enter_context(session.connected(self.target))
             yield self._client
-        except _BROKEN:
+        except BROKEN:
             raise troubles.lost(self.target.shown, "") from None
         except OSError as error:
             raise refusal(self.place, path, error) from None
 
     def _close(self) -> None:
         self._client = None
-        with contextlib.suppress(UpkeepError, OSError, *_BROKEN):
+        with contextlib.suppress(UpkeepError, OSError, *BROKEN):
             self._held.close()

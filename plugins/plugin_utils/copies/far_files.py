@@ -12,8 +12,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import paramiko
-from paramiko.sftp import CMD_EXTENDED, CMD_HANDLE, CMD_OPEN, CMD_STATUS, CMD_WRITE, int64
+from ..sftp.library import paramiko, sftp
 
 # What OpenSSH's own client sends at once, and how many of them unanswered (sftp(1), -B and -R).
 _REQUEST = 32768
@@ -25,8 +24,8 @@ def opened(client: Any, path: str, flags: int) -> Iterator[paramiko.SFTPFile]:
     """`path` with the flags of the protocol; what this makes is for its owner alone, where paramiko says nothing."""
     mode = paramiko.SFTPAttributes()
     mode.st_mode = 0o600
-    kind, message = client._request(CMD_OPEN, path.encode("utf-8", "surrogateescape"), flags, mode)
-    if kind != CMD_HANDLE:
+    kind, message = client._request(sftp.CMD_OPEN, path.encode("utf-8", "surrogateescape"), flags, mode)
+    if kind != sftp.CMD_HANDLE:
         raise paramiko.SFTPError("an open was answered with something else")
     with paramiko.SFTPFile(client, message.get_binary(), "r+b", 0) as stream:
         yield stream
@@ -56,7 +55,7 @@ class Writing:
         """All of it; what an earlier write came to may be told now. Raises OSError."""
         for start in range(0, len(content), _REQUEST):
             piece = content[start : start + _REQUEST]
-            self._client._async_request(self, CMD_WRITE, self._handle, int64(self._at), piece)
+            self._client._async_request(self, sftp.CMD_WRITE, self._handle, sftp.int64(self._at), piece)
             self._at += len(piece)
             self._unanswered += 1
             self._take_answers(_UNANSWERED)
@@ -65,7 +64,7 @@ class Writing:
         """All is written there; and on its disk, where the server knows OpenSSH's extension for that."""
         self._take_answers(0)
         with contextlib.suppress(OSError):
-            self._client._request(CMD_EXTENDED, "fsync@openssh.com", self._handle)
+            self._client._request(sftp.CMD_EXTENDED, "fsync@openssh.com", self._handle)
 
     def _take_answers(self, left: int) -> None:
         while self._unanswered > left:
@@ -77,7 +76,7 @@ class Writing:
         if self._has_failed:  # told already: the rest is read by whoever asks the server next
             return
         try:
-            if kind != CMD_STATUS:
+            if kind != sftp.CMD_STATUS:
                 raise paramiko.SFTPError("a write was answered with something else")
             self._client._convert_status(message)
         except Exception:

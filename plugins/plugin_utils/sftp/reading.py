@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any
 
-from paramiko.sftp import CMD_DATA, CMD_EXTENDED, CMD_EXTENDED_REPLY, CMD_READ, CMD_STATUS, int64
+from .library import sftp
 
 # What every server gives in one answer; newer OpenSSH says how much more it gives (limits@openssh.com).
 _SAFE = 1 << 15
@@ -32,8 +32,8 @@ def pieces(client: Any, path: str, offset: int, end: int) -> Generator[bytes, No
 def read_length(client: Any) -> int:
     """How much one request may ask for (PROTOCOL of OpenSSH, section 4.8)."""
     try:
-        kind, answer = client._request(CMD_EXTENDED, "limits@openssh.com")
-        if kind != CMD_EXTENDED_REPLY:
+        kind, answer = client._request(sftp.CMD_EXTENDED, "limits@openssh.com")
+        if kind != sftp.CMD_EXTENDED_REPLY:
             return _SAFE
         longest_read = struct.unpack(">4Q", answer.get_remainder()[:32])[1]
     except (OSError, struct.error):
@@ -48,12 +48,12 @@ class _Answers:
         self._client, self._there = client, dict[int, bytes | None]()
 
     def _async_response(self, kind: int, message: Any, number: int) -> None:
-        if kind == CMD_STATUS:
+        if kind == sftp.CMD_STATUS:
             try:
                 self._client._convert_status(message)
             except EOFError:
                 self._there[number] = None
-        elif kind == CMD_DATA:
+        elif kind == sftp.CMD_DATA:
             self._there[number] = message.get_string()
 
     def of(self, number: int) -> bytes | None:
@@ -67,7 +67,7 @@ def _read(client: Any, handle: bytes, offset: int, end: int, length: int) -> Gen
     asked: deque[tuple[int, int, int]] = deque()  # (number, from, length), in the order of the file
 
     def ask(begin: int, wanted: int) -> tuple[int, int, int]:
-        return client._async_request(answers, CMD_READ, handle, int64(begin), wanted), begin, wanted
+        return client._async_request(answers, sftp.CMD_READ, handle, sftp.int64(begin), wanted), begin, wanted
 
     following = offset
     while asked or following < end:

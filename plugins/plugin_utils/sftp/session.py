@@ -16,10 +16,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import paramiko
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
 from . import askpass, troubles
+from .library import BROKEN, paramiko, require
 from .target import PROMPT, READY, Target, command_line
 
 _PIPE = 1 << 20  # as much as an unprivileged process may have (pipe(7))
@@ -28,22 +28,25 @@ _PATIENCE_S = 60.0  # until a session began; ssh itself gives up on a connection
 _GRACE_S = 5.0
 # Without a byte in the middle of a session: sshd may answer still when its sftp-server does not.
 _SILENCE_S = 120.0
+_NOT_BEGUN: tuple[type[Exception], ...] = (OSError, *BROKEN)
 
 
 @contextlib.contextmanager
 def connected(target: Target, program: str = "ssh") -> Iterator[paramiko.SFTPClient]:
     """A session with `target` that ends with the block.
 
-    Raises UpkeepError: host_key_unknown, host_key_changed, auth_failed, host_unreachable, sftp_refused; and for
-    whatever ends the session inside the block connection_lost. What the far side says of a file stays an OSError.
+    Raises UpkeepError: host_key_unknown, host_key_changed, auth_failed, host_unreachable, sftp_refused,
+    paramiko_missing; and for whatever ends the session inside the block connection_lost. What the far side says of a
+    file stays an OSError.
     """
+    require()
     with contextlib.ExitStack() as stack:
         environment = stack.enter_context(askpass.environment(target, program))
         carrier = stack.enter_context(_carried(target, program, environment))
         client = _begun(carrier, target)
         try:
             yield client
-        except (EOFError, paramiko.SSHException, paramiko.SFTPError):
+        except BROKEN:
             if carrier.is_silent:
                 _end(carrier.process)
             raise troubles.lost(target.shown, carrier.said())
@@ -68,7 +71,8 @@ class Carrier:
     """The ssh process as what paramiko takes for a socket: send, recv, close."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin and process.stdout and process.stderr
+        if not (process.stdin and process.stdout and process.stderr):
+            raise ValueError("a carrier needs the three pipes of its process")
         self.process = process
         self._in, self._out, self._err = process.stdin.fileno(), process.stdout, process.stderr
         for stream in (process.stdout, process.stdin):
@@ -130,8 +134,7 @@ class Carrier:
                 ready = selector.select(max(0.0, until - time.monotonic()))
                 if not ready:
                     raise troubles.refused(host, self._said.decode("utf-8", "replace") + "\ntimed out")
-                for key, mask in ready:
-                    del mask
+                for key, _events in ready:
                     # Not a byte further than the line that says READY: what follows is the protocol's.
                     piece = os.read(key.fd, 1 if key.fileobj is self._out else 4096)
                     if not piece and key.fileobj is self._out:
@@ -188,7 +191,7 @@ def _begun(carrier: Carrier, target: Target) -> paramiko.SFTPClient:
     watch.start()
     try:
         return paramiko.SFTPClient(carrier)  # type: ignore[arg-type]
-    except (EOFError, paramiko.SSHException, paramiko.SFTPError, OSError):
+    except _NOT_BEGUN:
         raise troubles.refused(target.shown, carrier.said())
     finally:
         watch.cancel()

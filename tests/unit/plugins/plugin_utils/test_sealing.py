@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -98,12 +99,19 @@ def test_gpg_keys_open_it(gpg, tmp_path):
     assert unopened(sealed, private, "gpg")[0] == "damaged"
 
 
-def test_the_keyring_of_a_killed_run_is_removed(gpg, tmp_path, monkeypatch):
-    monkeypatch.setattr(sealing, "_in_memory", lambda: str(tmp_path))
+@pytest.fixture
+def short():
+    """A folder with a short name: an agent's socket in it has at most 108 characters, of which pytest's takes most."""
+    with tempfile.TemporaryDirectory(prefix="g", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_the_keyring_of_a_killed_run_is_removed(gpg, short, monkeypatch):
+    monkeypatch.setattr(sealing, "_in_memory", lambda: str(short))
     for pid in (os.getpid(), 2**22 + 1):
-        (tmp_path / f"upkeep-gpg-{pid}-left").mkdir()
+        (short / f"upkeep-gpg-{pid}-left").mkdir()
     assert sealing.identity_fingerprint(gpg[0]) == gpg[1]
-    assert [path.name for path in tmp_path.glob("upkeep-gpg-*")] == [f"upkeep-gpg-{os.getpid()}-left"]
+    assert [path.name for path in short.glob("upkeep-gpg-*")] == [f"upkeep-gpg-{os.getpid()}-left"]
 
 
 def test_a_wrong_key(age, gpg, tmp_path):

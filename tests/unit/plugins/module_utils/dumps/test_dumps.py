@@ -201,8 +201,8 @@ class TestCommand:
         ],
     )  # fmt: skip
     def test_what_goes_wrong_is_a_sentence(self, spool, more, told):
-        taken = take.taken([command(**more)], {"door": "open-sesame"}, spool)
-        with pytest.raises(UpkeepError, match=told) as caught, taken:
+        dump, secrets = command(**more), {"door": "open-sesame"}
+        with pytest.raises(UpkeepError, match=told) as caught, take.taken([dump], secrets, spool):
             pytest.fail("it was taken for good")
         assert caught.value.code == "dump_failed" and "open-sesame" not in str(caught.value.result())
         assert not os.path.exists(spool)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, The Upkeep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Snapshots of LVM and ZFS over RECORDED OUTPUT: their programs here are scripts that print what the true ones print.
+"""Snapshots of LVM and ZFS over WRITTEN OUTPUT: their programs here are scripts that print what the manuals say.
 
-What these tests show is which commands are given in which order, and how answers are read; not that a kernel obeys.
-The output is written after lvm2 2.03's `--reportformat json` and OpenZFS 2.1's `zfs list -H`. btrfs is tried for real,
-in tests/integration.
+It was written after the documented formats of lvm2 2.03's `--reportformat json` and OpenZFS 2.1's `zfs list -H`, not
+recorded from a machine. So these tests show which commands are given in which order, and how such answers are read;
+neither that the true programs answer like that nor that a kernel obeys. btrfs is tried for real, in tests/integration.
 """
 
 from __future__ import annotations

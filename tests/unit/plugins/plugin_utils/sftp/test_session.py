@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import askpass, session, sudo
+from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import askpass, library, session, sudo
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp.session import connected
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp.target import Target, command_line
 
@@ -247,3 +247,9 @@ def test_command_line():
     assert line.index("StrictHostKeyChecking=yes") < line.index("ControlPersist=60s")
     theirs = command_line(Target("h", arguments=("-oStrictHostKeyChecking=no",)))
     assert "StrictHostKeyChecking=yes" not in theirs
+
+
+def test_without_paramiko(monkeypatch):
+    monkeypatch.setattr(library, "paramiko", None)
+    error = refused(Target("there"))
+    assert error.code == "paramiko_missing" and "pip install paramiko" in error.message

@@ -71,10 +71,11 @@ def test_nothing_at_all(tmp_path):
 def test_what_is_not_whole_does_not_count(home, harm):
     folder, entry = index.place(home, "web/1", "etc"), one(DAYS[2])
     document = folder / entry.entry
+    archive, manifest = folder / entry.archive, folder / entry.manifest
     {
-        "no archive": lambda: (folder / entry.archive).unlink(),
-        "short archive": lambda: (folder / entry.archive).write_bytes(b"ab"),
-        "no manifest": lambda: (folder / entry.manifest).unlink(),
+        "no archive": archive.unlink,
+        "short archive": lambda: archive.write_bytes(b"ab"),
+        "no manifest": manifest.unlink,
         "no document": document.unlink,
         "cut document": lambda: document.write_bytes(document.read_bytes()[:-9]),
         "renamed": lambda: document.rename(folder / "20301121T010203Z.json"),
