@@ -16,7 +16,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, loc
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction, say
 from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import of_task
-from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import document, index, kept, pull, store, ways
+from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import document, index, kept, look, pull, store, ways
 from ansible_collections.proven.upkeep.plugins.plugin_utils.vault.part import Wanted
 from ansible_collections.proven.upkeep.plugins.plugin_utils.vault.progress import Progress
 
@@ -43,6 +43,7 @@ class ActionModule(UpkeepAction):
         **{name: {"type": "int", "default": 0} for name in _NUMBERS},
         "keep_at_least": {"type": "int", "default": 1},
         "max_size": {"type": "int"},
+        "reverify_bytes": {"type": "int", "default": look.MOST_BYTES},
     }
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -55,13 +56,19 @@ class ActionModule(UpkeepAction):
             if self.check:
                 return self._predicted(home, folder, keys)
             atomic.make_folder(str(folder))
-            with locks.exclusive(folder / ".lock"):
+            with locks.exclusive(folder / ".lock", self._waiting):
                 data = self._brought(folder, keys, began)
+                is_new, most = not data["unchanged"], arguments["reverify_bytes"]
+                data["looked"] = look.again(folder, data["created"], is_new, most)
                 self._prune(home, folder, data)
         except _Skipped as skipped:
             return {"changed": False, "skipped": True, "skip_reason": str(skipped)}
         changed = not data["unchanged"] or bool(data["removed"])
         return {"changed": changed, "data": data, **self._diff(data)}
+
+    def _waiting(self, holder: str) -> None:
+        backup = self._given["backup"]
+        say([f"  {self.inventory_name()} {backup}  waits for {holder} on this machine, which pulls the same set"])
 
     def _brought(self, folder: Path, keys: list[str], began: datetime) -> dict[str, Any]:
         there = index.entries_in(folder)
@@ -72,13 +79,13 @@ class ActionModule(UpkeepAction):
                 if keys and offer.get("is_sealed"):  # a run was killed before it came to this
                     self._unseal(offer)
                 return document.of_entry(entry, None, None, began)
-            offered = self._offered(offer, keys)
             try:
+                offered = self._offered(offer, keys)
                 entry, went, way = self._stored(folder, offered)
             except pull.Replaced:
                 before, offer = offer, self._offer([])
                 if (before["sha256"], before["created"]) == (offer["sha256"], offer["created"]):
-                    raise store.mismatch(offered)
+                    raise store.mismatch(offer["archive"], offer["sha256"])
                 if is_last:
                     message = f"archive: {offer['archive']} is being replaced again and again; try when no backup runs."
                     raise UpkeepError("archive_changed", message)
@@ -122,7 +129,10 @@ class ActionModule(UpkeepAction):
         return self._ask("backup_pull", {**asked, "known": known})
 
     def _offered(self, offer: Mapping[str, Any], keys: list[str]) -> store.Offered:
-        """What goes over the line: the files as they lie there, or sealed ones that the host makes of them."""
+        """What goes over the line: the files as they lie there, or sealed ones that the host makes of them.
+
+        Raises pull.Replaced where what it sealed is not (any more) what it offered.
+        """
         if not keys and offer["manifest_sha256"] is None:  # known, but sealed there until now
             offer = self._offer([])
         archive = Wanted(offer["archive"], offer["bytes"], offer["sha256"])
@@ -131,6 +141,8 @@ class ActionModule(UpkeepAction):
         if keys:
             asked = {"archive": offer["archive"], "recipients": keys, "program": self._given["program"]}
             made = self._ask("backup_seal", asked)
+            if made["archive_sha256"] != offer["sha256"]:
+                raise pull.Replaced
             archive = Wanted(made["archive"], made["bytes"], made["sha256"])
             its_manifest = Wanted(made["manifest"], made["manifest_bytes"], made["manifest_sha256"])
             sealed = {key: made[key] for key in ("program", "recipients", "at")} | {"asked": keys}
@@ -149,16 +161,18 @@ class ActionModule(UpkeepAction):
 
     def _prune(self, home: Path, folder: Path, data: dict[str, Any]) -> None:
         there = index.entries_in(folder)
-        staying, gone = self._plan(home, there)
+        staying, gone = self._plan(home, there, data["created"])
         try:
             kept.remove(folder, there, gone)
         except OSError as error:
             raise pull.written(error, folder)
-        document.with_retention(data, staying, gone)
+        document.with_retention(data, there, staying, gone)
 
-    def _plan(self, home: Path, there: list[index.Vaulted]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _plan(
+        self, home: Path, there: list[index.Vaulted], current: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         verified = evidence.last_verified(home, self.inventory_name(), self._given["backup"])
-        return kept.plan(there, self._given, verified)
+        return kept.plan(there, self._given, current, verified)
 
     def _predicted(self, home: Path, folder: Path, keys: list[str]) -> dict[str, Any]:
         there = index.entries_in(folder)
@@ -172,7 +186,7 @@ class ActionModule(UpkeepAction):
         data = document.predicted(offer, self._given["backup"], is_there)
         if not is_there:
             there = [_to_come(self.inventory_name(), self._given["backup"], offer), *there]
-        document.with_retention(data, *self._plan(home, there))
+        document.with_retention(data, there, *self._plan(home, there, offer["created"]))
         return {"changed": not is_there or bool(data["removed"]), "data": data, **self._diff(data)}
 
     def _diff(self, data: dict[str, Any]) -> dict[str, Any]:

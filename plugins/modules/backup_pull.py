@@ -22,8 +22,9 @@ description:
   - An interrupted pull goes on where it stopped, in the same run and in a later one. Nothing counts that does not have
     the hash that the archive's manifest has.
   - With O(recipients) the archive is encrypted on the host first (M(proven.upkeep.backup_seal)).
-  - Then archives go from the vault that its rules do not keep, as M(proven.upkeep.backup_prune) has them. The newest
-    never goes, nor does one that a drill has proven last.
+  - Then archives go from the vault that its rules do not keep, as M(proven.upkeep.backup_prune) has them. What
+    the host has now never goes, nor does one that a drill has proven last. The rules go by when archives came to the
+    vault, as a host's clock may have been wrong.
 options:
   archive:
     description:
@@ -76,6 +77,13 @@ options:
   max_size:
     description: Bytes that the set's archives may take in the vault. After the rules, the oldest go until that holds.
     type: int
+  reverify_bytes:
+    description:
+      - After each pull that archive of the vault is hashed again that was not for the longest time, and the newest
+        where it did not just come; none that has more bytes than this.
+      - What no longer has its hash is renamed to C(.damaged), counts no more, and fails the task (C(vault_damaged)).
+    type: int
+    default: 53687091200
   known:
     description: Internal. SHA-256 of archives that the vault has.
     type: list
@@ -136,6 +144,8 @@ data:
     unchanged: false
     kept: {archives: 4, bytes: 2097152}
     removed: []
+    ahead: []
+    looked: {archives: ["2026-11-22T08:34:03Z"], too_large: []}
     status: ok
     reason: null
     started: "2026-11-23T08:34:05Z"
@@ -145,9 +155,9 @@ error_code:
   description:
     - What kind of failure it was, for programs.
     - One of C(archive_missing), C(archive_incomplete), C(archive_unreadable), C(wrong_backup), C(archive_changed),
-      C(vault_mismatch), C(vault_unwritable), C(controller_full), C(host_key_unknown), C(host_key_changed),
-      C(auth_failed), C(host_unreachable), C(connection_lost), C(sftp_refused), C(pull_failed), and those of
-      M(proven.upkeep.backup_seal).
+      C(vault_mismatch), C(vault_damaged), C(vault_unwritable), C(controller_full), C(host_key_unknown),
+      C(host_key_changed), C(auth_failed), C(host_unreachable), C(connection_lost), C(sftp_refused), C(pull_failed),
+      and those of M(proven.upkeep.backup_seal).
   returned: failure
   type: str
   sample: host_key_changed
@@ -174,6 +184,7 @@ def main() -> None:
             "keep_yearly": {"type": "int", "default": 0},
             "keep_at_least": {"type": "int", "default": 1},
             "max_size": {"type": "int"},
+            "reverify_bytes": {"type": "int", "default": 53687091200},
             "known": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

@@ -152,7 +152,7 @@ def test_pulled_unchanged_predicted_and_pruned(fleet):
     done = fleet.pull("-e", "keep_last=1")
     assert done["data"]["unchanged"] and done["data"]["pulled_bytes"] == 0 and done["data"]["kept"]["archives"] == 1
     assert [one["created"] for one in done["data"]["removed"]] == before[1:]
-    assert len(list(fleet.place().iterdir())) == 4  # three files and the lock
+    assert len(list(fleet.place().iterdir())) == 5  # three files, the lock, and when it was looked at
 
 
 def age_key(folder: Path) -> tuple[Path, str]:

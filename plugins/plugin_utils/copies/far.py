@@ -136,7 +136,7 @@ class Far:
     def _far_hash(self, path: str, size: int) -> str | None:
         target = replace(self.target, command=f"sha256sum -- {shlex.quote(self._full(path))}")
         try:
-            with askpass.environment(target.password) as more:
+            with askpass.environment(target) as more:
                 done = subprocess.run(
                     command_line(target), stdin=subprocess.DEVNULL, capture_output=True, env={**environ, **more},
                     timeout=60 + size / _SLOWEST, start_new_session=True, check=False,

@@ -12,7 +12,7 @@ from .. import evidence
 from ..documents.text import plural, size
 from ..observation import OFF_HOST_TAGS, Observation, Part
 
-_VAULT = ("archive", "created", "archive_sha256", "bytes", "sealed", "kept", "way", "finished")
+_VAULT = ("archive", "created", "archive_sha256", "bytes", "sealed", "kept", "ahead", "way", "finished")
 _COPY = ("to", "path", "created", "archive_sha256", "bytes", "verified_by", "append_only", "kept", "finished")
 _COPY_WORD = " on "
 
@@ -59,6 +59,8 @@ def problems(
             yield f"the vault has lost {in_vault['archive']}"
         elif _is_behind(success, in_vault):
             yield f"the vault is behind: it has that of {in_vault['created']}"
+        if in_vault.get("ahead"):
+            yield f"the vault has what is of the future ({', '.join(in_vault['ahead'])}): the host's clock was ahead"
     for copy in in_copies:
         yield from _failed(f"copy {copy['name']}", copy)
         if copy["created"] is None:

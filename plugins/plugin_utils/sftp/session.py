@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import io
 import os
+import select
 import selectors
 import subprocess
 import threading
@@ -25,6 +26,8 @@ _PIPE = 1 << 20  # as much as an unprivileged process may have (pipe(7))
 _TAIL = 8192  # of what ssh says
 _PATIENCE_S = 60.0  # until a session began; ssh itself gives up on a connection earlier
 _GRACE_S = 5.0
+# Without a byte in the middle of a session: sshd may answer still when its sftp-server does not.
+_SILENCE_S = 120.0
 _NOT_BEGUN: tuple[type[Exception], ...] = (OSError, *BROKEN)
 
 
@@ -38,13 +41,30 @@ def connected(target: Target, program: str = "ssh") -> Iterator[paramiko.SFTPCli
     """
     require()
     with contextlib.ExitStack() as stack:
-        environment = stack.enter_context(askpass.environment(target.password))
+        environment = stack.enter_context(askpass.environment(target, program))
         carrier = stack.enter_context(_carried(target, program, environment))
         client = _begun(carrier, target)
         try:
             yield client
         except BROKEN:
+            if carrier.is_silent:
+                _end(carrier.process)
             raise troubles.lost(target.shown, carrier.said())
+
+
+class _Patient(io.FileIO):
+    """A pipe that is not waited on for ever. Raises TimeoutError."""
+
+    def readinto(self, buffer: Any) -> int | None:
+        _wait(self.fileno(), select.POLLIN)
+        return super().readinto(buffer)
+
+
+def _wait(fd: int, event: int) -> None:
+    waiting = select.poll()
+    waiting.register(fd, event)
+    if not waiting.poll(_SILENCE_S * 1000):
+        raise TimeoutError
 
 
 class Carrier:
@@ -60,17 +80,25 @@ class Carrier:
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         self._reader: io.BufferedReader | None = None
         self._said = b""
+        self.is_silent = False
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def begin(self) -> None:
         """From here on stdout is the protocol, and stderr is listened to beside it."""
-        self._reader = io.BufferedReader(io.FileIO(self._out.fileno(), closefd=False), 1 << 18)
+        self._reader = io.BufferedReader(_Patient(self._out.fileno(), closefd=False), 1 << 18)
+        os.set_blocking(self._in, False)
         self._listener.start()
 
     def send(self, data: bytes) -> int:
-        """Write all of it. A process that is gone is the end of the session."""
+        """Write some of it. A process that is gone, or takes nothing for too long, is the end of the session."""
         try:
-            return os.write(self._in, data)
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    return os.write(self._in, data)
+                _wait(self._in, select.POLLOUT)
+        except TimeoutError:
+            self._fall_silent()
+            raise EOFError
         except BrokenPipeError:
             raise EOFError
 
@@ -78,7 +106,11 @@ class Carrier:
         """All of `length` bytes, or less at the end: paramiko asks for what a packet says that it has."""
         if self._reader is None:
             raise EOFError
-        return self._reader.read(length)
+        try:
+            return self._reader.read(length)
+        except TimeoutError:
+            self._fall_silent()
+            raise EOFError
 
     def close(self) -> None:
         """Nobody needs it: `_carried` ends the process."""
@@ -117,6 +149,10 @@ class Carrier:
                 if not told and PROMPT.encode() in self._said:
                     os.write(self._in, secret.encode() + b"\n")
                     told = True
+
+    def _fall_silent(self) -> None:
+        self.is_silent = True
+        self._said += f"\nnothing came or went for {_SILENCE_S:.0f} s\n".encode()
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -56,6 +56,16 @@ def command_line(target: Target, program: str = "ssh") -> list[str]:
 
     The archives are compressed already, and ssh's compression takes a core for nothing.
     """
+    far = ["--", target.host, target.command] if target.command else ["-s", "--", target.host, "sftp"]
+    return [*_begun(target, program), *far]
+
+
+def configuration_line(target: Target, program: str = "ssh") -> list[str]:
+    """What to run to be told what `command_line` means by the configuration (`ssh -G`); it connects nowhere."""
+    return [*_begun(target, program), "-G", "--", target.host]
+
+
+def _begun(target: Target, program: str) -> list[str]:
     own = [argument for argument in target.arguments if argument != "-C"]
     is_theirs = any(_STRICT in argument.lower() for argument in own)
     ours = [option for option in _OURS if not (is_theirs and option.lower().startswith(_STRICT))]
@@ -68,8 +78,7 @@ def command_line(target: Target, program: str = "ssh") -> list[str]:
         line += ["-p", str(target.port)]
     if target.user:
         line += ["-l", target.user]
-    line += _options(_DEFAULTS)
-    return [*line, "--", target.host, target.command] if target.command else [*line, "-s", "--", target.host, "sftp"]
+    return [*line, *_options(_DEFAULTS)]
 
 
 def _options(options: list[str] | tuple[str, ...]) -> list[str]:

@@ -62,9 +62,14 @@ def predicted(offer: Mapping[str, Any], backup: str, is_there: bool) -> dict[str
 
 
 def with_retention(
-    document: dict[str, Any], staying: Sequence[Mapping[str, Any]], gone: Sequence[Mapping[str, Any]]
+    document: dict[str, Any],
+    there: Sequence[index.Vaulted],
+    staying: Sequence[Mapping[str, Any]],
+    gone: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """What stays, as a sum, and what went, with why."""
+    """What stays, as a sum, and what went, with why; and what of it is of the future (`kept.ahead`)."""
+    stays = {one["archive"] for one in staying}
+    document["ahead"] = kept.ahead([one for one in there if one.archive in stays], times.now())
     document["kept"] = kept.summary(staying)
     document["removed"] = [dict(one) for one in gone]
     return document

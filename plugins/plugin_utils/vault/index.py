@@ -71,6 +71,7 @@ class Vaulted:
             raise TypeError(f"not an {SCHEMA} document")
         one = cls(**{each.name: document[each.name] for each in fields(cls) if each.name in document})
         times.parse(one.created)
+        times.parse(one.pulled_at)
         texts = (one.host, one.backup, one.archive, one.sha256, one.archive_sha256)
         if not all(isinstance(text, str) and text for text in texts) or not isinstance(one.bytes, int):
             raise TypeError("a field of it has a wrong type")
@@ -91,7 +92,10 @@ def place(home: Path, host: str, backup: str) -> Path:
 
 
 def entries(home: Path, host: str, backup: str) -> list[Vaulted]:
-    """What the vault holds of a set, newest first; only what is whole by its size. Raises OSError."""
+    """What the vault holds of a set, newest first; only what is whole by its size. Raises OSError.
+
+    The newest is what came last: `created` is by the clock of the host, which may have been ahead once.
+    """
     return entries_in(place(home, host, backup))
 
 
@@ -100,7 +104,12 @@ def entries_in(folder: Path) -> list[Vaulted]:
     if not folder.is_dir():
         return []
     found = [one for one in map(_load, folder.glob("*.json")) if one is not None and _is_there(folder, one)]
-    return sorted(found, key=lambda one: (one.created, one.pulled_at), reverse=True)
+    return sorted(found, key=lambda one: (one.pulled_at, one.created), reverse=True)
+
+
+def cut_in(folder: Path) -> list[Vaulted]:
+    """What does not count any more, because its files are gone or have another size."""
+    return [one for one in map(_load, folder.glob("*.json")) if one is not None and not _is_there(folder, one)]
 
 
 def find(home: Path, host: str, backup: str, at: str | None = None) -> Vaulted:

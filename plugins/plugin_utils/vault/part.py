@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 
 PART, PART_OF = ".part", ".part-of"
+DAMAGED = ".damaged"  # what the vault set aside, for a person to look at
 _PIECE = 1 << 20
 _STAMPED = re.compile(r"(\d{8}T\d{6}Z)\.tar")
 
@@ -122,7 +123,11 @@ def sweep(folder: Path, keep: Iterable[Path]) -> list[str]:
     kept = {name for path in keep for name in (path.name, path.name + PART, path.name + PART_OF)}
     names = {path.name for path in folder.iterdir()}
     stamps = ((name, match) for name in names - kept if (match := _STAMPED.match(name)))
-    left = sorted(name for name, match in stamps if name.endswith((PART, PART_OF)) or f"{match[1]}.json" not in names)
+    left = sorted(
+        name
+        for name, match in stamps
+        if name.endswith((PART, PART_OF)) or (f"{match[1]}.json" not in names and not name.endswith(DAMAGED))
+    )
     for name in left:
         with contextlib.suppress(OSError):
             (folder / name).unlink()

@@ -82,14 +82,14 @@ def store(folder: Path, offered: Offered, puller: Puller) -> tuple[index.Vaulted
     return entry, went_archive
 
 
-def mismatch(offered: Offered) -> UpkeepError:
+def mismatch(path: str, sha256: str) -> UpkeepError:
     """Where the host still says that it has what did not come."""
     message = (
-        f"the vault: what came of {offered.archive.path} is not what its manifest says (sha256 "
-        f"{offered.archive.sha256}); nothing of it was kept. "
+        f"the vault: what came of {path} is not what its manifest says (sha256 "
+        f"{sha256}); nothing of it was kept. "
         "The archive on the host is damaged, or the line is: back up again with force."
     )
-    return UpkeepError("vault_mismatch", message, archive=offered.archive.path)
+    return UpkeepError("vault_mismatch", message, archive=path)
 
 
 def _entry(offered: Offered, archive: str, its_manifest: str) -> index.Vaulted:

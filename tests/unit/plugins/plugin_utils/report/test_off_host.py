@@ -90,6 +90,8 @@ def test_all_is_where_it_should_be(entry, home, validate):
         (item(vaulted()), {"lies_there": False}, [f"the vault has lost {ARCHIVE}"]),
         (item(vaulted()), {"backup": {"sha256": "b" * 64}},
          ["the vault is behind: it has that of 2026-11-23T08:00:00Z"]),
+        (item(vaulted(ahead=["2031-01-01T00:00:00Z"])), {},
+         ["the vault has what is of the future (2031-01-01T00:00:00Z): the host's clock was ahead"]),
         (item(unreachable=True, msg="Connection refused"), {},
          ["vault unknown in this run (unreachable)", "not in the vault"]),
         (None, {}, []),

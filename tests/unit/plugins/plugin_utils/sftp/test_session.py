@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import library, sudo
+from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import askpass, library, session, sudo
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp.session import connected
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp.target import Target, command_line
 
@@ -148,6 +150,25 @@ def test_cut(sshd):
     assert raised.value.code == "connection_lost"
 
 
+def test_a_server_that_stops_answering(sshd, tmp_path, monkeypatch):
+    server = tmp_path / "server"
+    find = 'for s in /usr/lib*/*/sftp-server /usr/lib*/sftp-server; do [ -x "$s" ] && exec "$s"; done'
+    server.write_text(f'#!/bin/sh\necho $$ >"$0.pid"\n{find}\n')
+    server.chmod(0o755)
+    (tmp_path / "one").write_bytes(b"x" * 100_000)
+    wanted = target(sshd, command=str(server))
+    with pytest.raises(UpkeepError, match="nothing came or went for 1 s") as raised, connected(wanted) as client:
+        pid = int(Path(f"{server}.pid").read_text())
+        client.stat(str(tmp_path / "one"))
+        monkeypatch.setattr(session, "_SILENCE_S", 1.0)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            client.stat(str(tmp_path / "one"))
+        finally:
+            os.kill(pid, signal.SIGKILL)
+    assert raised.value.code == "connection_lost"
+
+
 @pytest.fixture
 def become(tmp_path):
     program = tmp_path / "sudo"
@@ -200,6 +221,24 @@ def test_login_password_is_asked_for(tmp_path):
     assert "pa ss$word" not in told["argv"] + told["env"] and "pa ss" not in repr(wanted)
     left = [line.split("=", 1)[1] for line in told["env"].splitlines() if line.startswith("SSH_ASKPASS=")]
     assert left and not Path(left[0]).parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("jump", "prompt", "is_answered"),
+    [("", "ops@10.0.0.1's password: ", True), ("", "Password: ", True), ("", "Enter passphrase for key: ", False),
+     ("ProxyJump hop@jump", "ops@10.0.0.1's password: ", True),
+     ("ProxyJump hop@jump", "(ops@10.0.0.1) Password: ", True),
+     ("ProxyJump hop@jump", "hop@jump's password: ", False), ("ProxyJump hop@jump", "(hop@jump) Password: ", False),
+     ("ProxyJump hop@jump", "Password: ", False), ("ProxyCommand nc x 22", "hop@jump's password: ", False),
+     ("ProxyCommand nc x 22", "xops@10.0.0.1's password: ", False), ("ProxyJump none", "Password: ", True)],
+)  # fmt: skip
+def test_a_jump_host_does_not_get_the_password(tmp_path, jump, prompt, is_answered):
+    config = tmp_path / "config"
+    config.write_text(f"Host web1\n HostName 10.0.0.1\n User ops\n {jump}\n")
+    wanted = Target("web1", arguments=("-F", str(config)), password=PASSWORD)
+    with askpass.environment(wanted) as environment:
+        asked = subprocess.run([environment["SSH_ASKPASS"], prompt], capture_output=True, text=True, check=False)
+    assert asked.stdout == (PASSWORD + "\n" if is_answered else "")
 
 
 def test_command_line():

@@ -96,6 +96,14 @@ def test_later_fields_are_passed_over_and_all_come_back():
     assert index.Vaulted.from_document(json.loads(json.dumps({**entry.document(), "later": 1}))) == entry
 
 
+def test_the_newest_is_what_came_last(home):
+    folder, early = index.place(home, "web/1", "etc"), one("2031-01-01T00:00:00Z", pulled_at="2026-11-20T12:00:00Z")
+    for name in (early.archive, early.manifest):
+        (folder / name).write_bytes(b"abc")
+    index.add(folder, early)
+    assert index.find(home, "web/1", "etc").created == DAYS[2]
+
+
 def test_removed(home):
     folder = index.place(home, "web/1", "etc")
     index.remove(folder, one(DAYS[1]))

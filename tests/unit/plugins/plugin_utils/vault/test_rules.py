@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.plugin_utils import tags
 from ansible_collections.proven.upkeep.plugins.plugin_utils.sftp import of_task
@@ -48,7 +50,7 @@ def test_tags(run_tags, skip_tags, left):
 
 def entries(*days):
     return [
-        index.Vaulted("h", "etc", f"2026-11-{day}T00:00:00Z", "x", f"{day}.tar", 10, "s", f"sha{day}") for day in days
+        index.Vaulted("h", "etc", *[f"2026-11-{day}T00:00:00Z"] * 2, f"{day}.tar", 10, "s", f"sha{day}") for day in days
     ]
 
 
@@ -60,9 +62,25 @@ def entries(*days):
 )  # fmt: skip
 def test_what_stays(policy, verified, gone):
     there = entries(23, 22, 21, 20)
-    staying, going = kept.plan(there, policy, verified)
+    staying, going = kept.plan(there, policy, there[0].created, verified)
     assert [one["archive"] for one in going] == [f"{day}.tar" for day in gone] and all(one["why"] for one in going)
     assert kept.summary(staying) == {"archives": 4 - len(gone), "bytes": 10 * (4 - len(gone))}
+
+
+@pytest.mark.parametrize("policy", [{"keep_last": 1}, {"keep_last": 2}, {"keep_daily": 2}, {"max_size": 25}])
+def test_a_clock_that_was_ahead_costs_no_newer_backup(policy):
+    three = entries(23, 22, 21)
+    there = [*three[:2], replace(three[2], created="2031-01-01T00:00:00Z")]
+    staying, going = kept.plan(there, policy, there[0].created)
+    assert [one["archive"] for one in going] == ["22.tar", "21.tar"][policy != {"keep_last": 1} :]
+    assert staying[0]["created"] == there[0].created
+    assert kept.ahead(there, times.parse("2026-11-23T00:00:00Z")) == ["2031-01-01T00:00:00Z"]
+    assert kept.ahead(three, times.parse("2026-11-22T23:55:00Z")) == []
+
+
+def test_what_the_host_has_now_stays_whatever_else_came_later():
+    staying, going = kept.plan(entries(23, 22), {"keep_last": 1}, "2026-11-22T00:00:00Z")
+    assert [one["archive"] for one in staying] == ["23.tar", "22.tar"] and going == []
 
 
 def test_progress_every_ten_seconds():
