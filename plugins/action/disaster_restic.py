@@ -57,7 +57,7 @@ class ActionModule(DrillHostAction):
         told.entry = facts.pop("entry")
         told.facts.update(facts)
         load = rebuild.to_load(given["dumps"], given["load_as"] == "administrator")
-        told.facts["not_restored"] = load.left
+        told.facts["not_restored"] = load.left if given["load"] else []
         if given["load"] and given["dumps"] and load.any:
             asked = {**here, **load.parameters, "mode": "load", "overwrite": "always"}
             told.facts.update(told.step("databases", lambda: rebuild.loaded(self.ask("restore_restic", asked))))

@@ -73,7 +73,7 @@ class ActionModule(DrillHostAction):
         told.facts.update(facts)
         told.facts.update(told.step("compare", lambda: rebuild.compared(self.ask("backup_restore", place, dry=True))))
         load = rebuild.to_load(self.given["dumps"], self.given["load_as"] == "administrator")
-        told.facts["not_restored"] = [*facts["not_restored"], *load.left]
+        told.facts["not_restored"] = [*facts["not_restored"], *(load.left if self.given["load"] else [])]
         if self.given["load"] and load.any and _has_dumps(taken.manifest):
             asked = {**archive, **load.parameters, "secrets": self.given["secrets"], "overwrite": "always"}
             told.facts.update(told.step("databases", lambda: rebuild.loaded(self.ask("backup_load", asked))))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..documents.text import plural, size
-from .rebuild import FAILED, OK
+from .rebuild import FAILED, INCOMPLETE, OK
 
 SCHEMA = "upkeep.disaster_drill/1"
 # True of every drill, whatever came of it.
@@ -42,11 +42,13 @@ def composed(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> di
     reason = "; ".join(f"{part['backup']}: {part['reason']}" for part in broken)
     if not parts:
         reason = f"nothing_restored: there is no set of {facts['host']} to rebuild"
+    failed = not parts or any(part["status"] == FAILED for part in parts)
+    status = FAILED if failed else INCOMPLETE if broken else OK
     ages = [part["age_ms"] for part in parts if part["age_ms"] is not None]
     return {
         "schema": SCHEMA,
         **facts,
-        "status": FAILED if reason else OK,
+        "status": status,
         "reason": reason or None,
         "rpo_ms": max(ages, default=None),
         "entries": sum(part["entries"] or 0 for part in parts),
