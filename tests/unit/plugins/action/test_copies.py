@@ -47,7 +47,7 @@ def act_fixture(tmp_path, monkeypatch):
     sha256 = hashlib.sha256(b"archive").hexdigest()
     one = index.Vaulted(
         host="web1", backup="etc", created=CREATED, pulled_at=CREATED, archive="20261122T090000Z.tar.gz", bytes=7,
-        sha256=sha256, archive_sha256=sha256, machine={"nodename": "web1", "machine_id": None},
+        sha256=sha256, archive_sha256=sha256, machine={"nodename": "web1", "machine_id": "0a1b"},
     )  # fmt: skip
     index.add(folder, one)
     return run
@@ -84,6 +84,8 @@ def test_a_copy_and_what_is_taken_from_it(act, tmp_path):
         (vault_take, {"backup": "var", "dest": "/nowhere"}, "vault_missing"),
         (disaster_plan, {"host": "db1"}, "vault_missing"),
         (disaster_plan, {"host": "web1", "only": ["shop"]}, "vault_missing"),
+        (disaster_plan, {"host": "web1", "in_place": ["ect"]}, "bad_parameter"),
+        (disaster_plan, {"host": "web1", "machine_id": "0a1b"}, "drill_on_lost_host"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said(act, plugin, arguments, code):
@@ -96,6 +98,9 @@ def test_a_plan_and_a_report_of_it(act, tmp_path):
     sets = [{"name": "shop", "checks": []}, {"name": "big", "engine": "restic"}, {"name": "workflows"}]
     plan = act(disaster_plan, host="web1", sets=sets)
     assert [one["name"] for one in plan["sets"]] == ["etc", "shop"] and plan["restic"] == [sets[1]]
+    elsewhere = {"in_place": ["shop"], "machine_id": "ffff"}
+    for more in (elsewhere, {"machine_id": ""}, {"machine_id": "0a1b", "rebuild": True}):
+        assert act(disaster_plan, host="web1", sets=sets, **more)["sets"] == plan["sets"]
     given = {"host": "web0", "results": [], "from": "vault", "started": plan["started"]}
     assert "file" not in act(disaster_report, check=True, **given)
     written = act(disaster_report, **given)
