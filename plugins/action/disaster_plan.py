@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.plugin_utils import locks
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import UpkeepAction
 from ansible_collections.proven.upkeep.plugins.plugin_utils.copies import files, places, take
 from ansible_collections.proven.upkeep.plugins.plugin_utils.copies.store import Store
+from ansible_collections.proven.upkeep.plugins.plugin_utils.disaster import rebuild
 
 
 class ActionModule(UpkeepAction):
@@ -33,6 +35,8 @@ class ActionModule(UpkeepAction):
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The sets that the inventory knows, and those that lie there. One that does not is told when it is taken."""
         home, name, host = self.home(), arguments["from"], arguments["host"]
+        if not self.check:
+            locks.sweep(rebuild.folders(home))  # what a killed drill left there is not encrypted
         if name == places.FROM_VAULT:
             place: Any = nullcontext(places.vault(home))
         else:

@@ -8,20 +8,22 @@ import gzip
 import os
 import shlex
 import shutil
-import tempfile
 import zlib
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils import names
+from ansible_collections.proven.upkeep.plugins.plugin_utils import locks, names
 from ansible_collections.proven.upkeep.plugins.plugin_utils._drill_host import DrillHostAction
 from ansible_collections.proven.upkeep.plugins.plugin_utils.copies import places, take
 from ansible_collections.proven.upkeep.plugins.plugin_utils.disaster import rebuild
 
 # In an archive with databases this folder holds their dumps; backup_restore leaves it out.
 _DUMPS = b'".upkeep-dumps/'
+# How long one drill waits for another that is at the same set on the same drill host.
+_PATIENCE_S = 60
 
 
 class ActionModule(DrillHostAction):
@@ -48,16 +50,19 @@ class ActionModule(DrillHostAction):
         self.given = arguments
         home = self.home()
         told = rebuild.Rebuild(arguments["backup"], arguments["dest"])
-        # Of this run's own: what a killed one left is removed with it.
-        folder = home / "state" / "disaster" / names.encode(f"{self.inventory_name()} {arguments['backup']}")
+        # Of this set and drill host, so that two drills do not meet in it.
+        folder = rebuild.folders(home) / names.encode(f"{self.inventory_name()} {arguments['backup']}")
         try:
-            self._rebuild(told, home, folder)
+            with ExitStack() as held:
+                lock = locks.exclusive(folder.with_name(f"{folder.name}.lock"), _PATIENCE_S)
+                told.step("take", lambda: held.enter_context(lock))
+                held.callback(shutil.rmtree, folder, ignore_errors=True)
+                self._rebuild(told, home, folder)
         except UpkeepError as error:
             told.facts.update(error.details.get("facts") or {})
             failure = {"failed": True, "error_code": error.code, "msg": error.message}
             return {"changed": True, **failure, "data": told.document()}
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
             if self._connection._shell.tmpdir:
                 self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]
         return {"changed": not self.check, "data": told.document()}
@@ -93,8 +98,8 @@ class ActionModule(DrillHostAction):
             told.entry = entry.document()
             key = home / Path(identity).expanduser() if identity else None
             if self.check:
-                with tempfile.TemporaryDirectory(prefix="upkeep-") as scratch:
-                    told.facts["bytes_needed"] = take.restored_bytes(store, entry, Path(scratch), key)
+                atomic.make_folder(str(folder))  # never in /tmp: the manifest is plain once it is opened
+                told.facts["bytes_needed"] = take.restored_bytes(store, entry, folder, key)
                 told.facts["bytes_free"] = self.reached(lambda: self._free(told.dest or "/"))
                 return None
             taken = take.take(store, entry, folder, key)

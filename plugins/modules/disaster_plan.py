@@ -57,8 +57,8 @@ options:
     default: []
   machine_id:
     description:
-      - The machine id of the drill host. Where the lost host's newest archive of a set bears it, too, they are one machine,
-        whatever the inventory calls them, and that is refused. restic's snapshots bear none.
+      - The machine id of the drill host. Where the lost host's newest archive of a set bears it, too, they are one
+        machine, whatever the inventory calls them, and that is refused. restic's snapshots bear none.
     type: str
   rebuild:
     description: That they are one machine is meant.
@@ -102,7 +102,8 @@ started:
   type: str
   sample: "2026-11-23T08:34:03Z"
 error_code:
-  description: What went wrong, for programs; as for M(proven.upkeep.vault_take); C(drill_on_lost_host), C(bad_parameter).
+  description: >-
+    What went wrong, for programs; as for M(proven.upkeep.vault_take), or C(drill_on_lost_host), C(bad_parameter).
   returned: failure
   type: str
   sample: vault_missing

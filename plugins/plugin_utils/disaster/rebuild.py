@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
@@ -91,6 +92,11 @@ def not_back(part: Mapping[str, Any]) -> list[str]:
 
 def _first(lost: Sequence[Mapping[str, Any]]) -> str:
     return f"{'the first: ' if len(lost) > 1 else ''}{lost[0].get('what')}: {lost[0].get('why')}"
+
+
+def folders(home: Path) -> Path:
+    """Where drills keep what they took, opened, for as long as they run; each folder has its lock beside it."""
+    return home / "state" / "disaster"
 
 
 def age_ms(created: Any) -> int | None:
