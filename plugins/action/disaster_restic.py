@@ -51,7 +51,9 @@ class ActionModule(DrillHostAction):
         place = {**here, "mode": "restore", "load_dumps": False, **({"dest": told.dest} if told.dest else {})}
         if self.check:
             answer = told.step("take", lambda: rebuild.restored_by_restic(self.ask("restore_restic", place, dry=True)))
-            told.entry, told.facts["bytes_needed"] = answer["entry"], answer["bytes_restored"]
+            room = self.room("restore", answer["bytes_restored"], told.dest or "/")
+            told.entry = answer["entry"]
+            told.facts.update(bytes_needed=room["bytes"], bytes_free=room["free"], rooms=[room])
             return
         facts = told.step("restore", lambda: rebuild.restored_by_restic(self.ask("restore_restic", place)))
         told.entry = facts.pop("entry")

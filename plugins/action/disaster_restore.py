@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shlex
 import shutil
 import zlib
 from contextlib import ExitStack, nullcontext
@@ -99,19 +98,15 @@ class ActionModule(DrillHostAction):
             key = home / Path(identity).expanduser() if identity else None
             if self.check:
                 atomic.make_folder(str(folder))  # never in /tmp: the manifest is plain once it is opened
-                told.facts["bytes_needed"] = take.restored_bytes(store, entry, folder, key)
-                told.facts["bytes_free"] = self.reached(lambda: self._free(told.dest or "/"))
+                needed = take.restored_bytes(store, entry, folder, key)
+                rooms = [self.room("restore", needed, told.dest or "/")]
+                if self._connection.transport != "local":
+                    rooms.append(self.room("hand_over", entry.bytes, self._connection._shell.tmpdir or "/tmp"))
+                told.facts.update(bytes_needed=needed, bytes_free=rooms[0]["free"], rooms=rooms)
                 return None
             taken = take.take(store, entry, folder, key)
         told.facts["opened_with"] = taken.opened_with
         return taken
-
-    def _free(self, folder: str) -> int | None:
-        """Bytes on the file system that holds it, or will."""
-        look = f'd={shlex.quote(folder)}; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; df -Pk "$d"'
-        said = str(self._low_level_execute_command(look, sudoable=True).get("stdout") or "").splitlines()  # type: ignore[no-untyped-call]
-        fields = said[-1].split() if said else []
-        return int(fields[3]) * 1024 if len(fields) >= 6 and fields[3].isdigit() else None
 
     def _handed_over(self, paths: list[Path | None]) -> list[str]:
         """Where the files lie on the drill host; as they are where that is this machine."""

@@ -133,3 +133,28 @@ def test_of_the_folder_itself_nothing_is_missing():
     owners = {"what": "owner and group of every entry", "why": "only root can restore it"}
     part = one_set(restore={"data": {**RESTORED["data"], "not_restored": [kept, owners]}})
     assert part["status"] == "incomplete" and "1 thing NOT restored (owner and group" in part["reason"]
+
+
+def room(needed, free, mount="/srv", what="restore"):
+    return {"for": what, "bytes": needed, "free": free, "file_system": mount}
+
+
+@pytest.mark.parametrize(
+    ("rooms", "told"),
+    [
+        ([[room(5, 9)], [room(4, 9)]], None),
+        ([[room(5, 9)], [room(5, 9)]], "/srv of drill1 has 9 B free and 10 B are needed"),  # together
+        ([[room(5, 9)], [room(5, 9, "/var")]], None),
+        ([[room(5, 9), room(3, 9, what="hand_over")], [room(1, 9), room(3, 9, what="hand_over")]], None),  # in turn
+        ([[room(5, 9), room(5, 9, what="hand_over")]], "10 B are needed"),
+        ([[room(5, 9), room(3, 2, "/tmp", "hand_over")]], "/tmp of drill1 has 2 B free and 3 B are needed"),
+        ([[room(None, 9), room(7, None)], []], None),  # not known
+    ],
+)
+def test_a_dry_run_fails_where_there_is_no_room(rooms, told, validate):
+    parts = [{**one_set(), "rooms": each} for each in rooms]
+    found = document.composed({**FACTS, "predicted": True}, parts)
+    validate(found, "disaster_drill")
+    assert found["status"] == ("failed" if told else "ok")
+    assert told is None or ("no_space" in found["reason"] and told in found["reason"]), found["reason"]
+    assert document.composed(FACTS, parts)["status"] == "ok"  # a drill that was done had the room
