@@ -82,8 +82,10 @@ class Rebuild:
 
 def not_back(part: Mapping[str, Any]) -> list[str]:
     """`1 dump NOT loaded (…)`: what of a set is not there again although no step failed over it; empty: all is."""
-    # The folder that all goes into is the drill's own: that it keeps its owner is no loss.
-    lost = [one for one in part.get("not_restored") or [] if one.get("what") != "."]
+    # The folder that all goes into, and those above that no archive holds, are the drill host's own: no loss.
+    lost = [
+        one for one in part.get("not_restored") or [] if one.get("what") != "." and one.get("in_archive") is not False
+    ]
     dumps = [one for one in lost if one.get("dump")]
     told = [f"{plural(len(dumps), 'dump')} NOT loaded ({_first(dumps)})"] if dumps else []
     rest = [one for one in lost if not one.get("dump")]

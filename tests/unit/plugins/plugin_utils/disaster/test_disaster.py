@@ -129,7 +129,8 @@ def test_what_nobody_brought_back_is_no_whole_rebuild(validate):
 
 def test_of_the_folder_itself_nothing_is_missing():
     kept = {"what": ".", "why": "the folder that is restored into keeps its own owner, mode and time"}
-    assert one_set(restore={"data": {**RESTORED["data"], "not_restored": [kept]}})["status"] == "ok"
+    above = {"what": "srv", "why": "the archive does not hold this folder", "in_archive": False}
+    assert one_set(restore={"data": {**RESTORED["data"], "not_restored": [kept, above]}})["status"] == "ok"
     owners = {"what": "owner and group of every entry", "why": "only root can restore it"}
     part = one_set(restore={"data": {**RESTORED["data"], "not_restored": [kept, owners]}})
     assert part["status"] == "incomplete" and "1 thing NOT restored (owner and group" in part["reason"]
