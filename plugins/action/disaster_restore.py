@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import shlex
 import shutil
 import zlib
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -56,6 +57,8 @@ class ActionModule(DrillHostAction):
                 lock = locks.exclusive(folder.with_name(f"{folder.name}.lock"), _PATIENCE_S)
                 told.step("take", lambda: held.enter_context(lock))
                 held.callback(shutil.rmtree, folder, ignore_errors=True)
+                if arguments["load"] and told.dest and not self.check:
+                    held.callback(self._remove_dumps, told.dest)
                 self._rebuild(told, home, folder)
         except UpkeepError as error:
             told.facts.update(error.details.get("facts") or {})
@@ -107,6 +110,12 @@ class ActionModule(DrillHostAction):
             taken = take.take(store, entry, folder, key)
         told.facts["opened_with"] = taken.opened_with
         return taken
+
+    def _remove_dumps(self, dest: str) -> None:
+        """Databases in plain, which the archive has, too: nothing is to stay, nor to meet another set's."""
+        with suppress(UpkeepError):  # of a host that is away it has been told already
+            command = f"rm -rf -- {shlex.quote(os.path.join(dest, '.upkeep-dumps'))}"
+            self.reached(lambda: self._low_level_execute_command(command, sudoable=True))  # type: ignore[no-untyped-call]
 
     def _handed_over(self, paths: list[Path | None]) -> list[str]:
         """Where the files lie on the drill host; as they are where that is this machine."""

@@ -95,6 +95,7 @@ def test_a_lost_host_is_rebuilt_from_the_vault(clone, lost, tmp_path):
     assert ran.rc == 0, ran.stdout
     assert "web1 is back: 2 sets" in ran.stdout
     assert (dest / str(tmp_path).lstrip("/") / "srv/data/sub/file3").read_text() == "3\n" * 100
+    assert not (dest / ".upkeep-dumps").exists()  # loaded, and in the archive
     (document,) = documents(clone)
     assert (document["status"], document["host"], document["drill_host"]) == ("ok", "web1", "drill1")
     sets = {one["backup"]: one for one in document["sets"]}
