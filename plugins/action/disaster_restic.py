@@ -51,14 +51,16 @@ class ActionModule(DrillHostAction):
         place = {**here, "mode": "restore", "load_dumps": False, **({"dest": told.dest} if told.dest else {})}
         if self.check:
             answer = told.step("take", lambda: rebuild.restored_by_restic(self.ask("restore_restic", place, dry=True)))
-            told.entry, told.facts["bytes_needed"] = answer["entry"], answer["bytes_restored"]
+            room = self.room("restore", answer["bytes_restored"], told.dest or "/")
+            told.entry = answer["entry"]
+            told.facts.update(bytes_needed=room["bytes"], bytes_free=room["free"], rooms=[room])
             return
         facts = told.step("restore", lambda: rebuild.restored_by_restic(self.ask("restore_restic", place)))
         told.entry, holds_dumps = facts.pop("entry"), facts.pop("holds_dumps")
         told.facts.update(facts)
         load = rebuild.to_load(given["dumps"], given["load_as"] == "administrator")
         unnamed = [rebuild.NOT_NAMED] if holds_dumps and not given["dumps"] else []
-        told.facts["not_restored"] = [*load.left, *unnamed]
+        told.facts["not_restored"] = [*load.left, *unnamed] if given["load"] else []
         if given["load"] and load.any:
             asked = {**here, **load.parameters, "mode": "load", "overwrite": "always"}
             told.facts.update(told.step("databases", lambda: rebuild.loaded(self.ask("restore_restic", asked))))

@@ -8,20 +8,22 @@ import gzip
 import os
 import shlex
 import shutil
-import tempfile
 import zlib
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.plugin_utils import names
+from ansible_collections.proven.upkeep.plugins.plugin_utils import locks, names
 from ansible_collections.proven.upkeep.plugins.plugin_utils._drill_host import DrillHostAction
 from ansible_collections.proven.upkeep.plugins.plugin_utils.copies import places, take
 from ansible_collections.proven.upkeep.plugins.plugin_utils.disaster import rebuild
 
 # In an archive with databases this folder holds their dumps; backup_restore leaves it out.
 _DUMPS = b'".upkeep-dumps/'
+# How long one drill waits for another that is at the same set on the same drill host.
+_PATIENCE_S = 60
 
 
 class ActionModule(DrillHostAction):
@@ -48,16 +50,21 @@ class ActionModule(DrillHostAction):
         self.given = arguments
         home = self.home()
         told = rebuild.Rebuild(arguments["backup"], arguments["dest"])
-        # Of this run's own: what a killed one left is removed with it.
-        folder = home / "state" / "disaster" / names.encode(f"{self.inventory_name()} {arguments['backup']}")
+        # Of this set and drill host, so that two drills do not meet in it.
+        folder = rebuild.folders(home) / names.encode(f"{self.inventory_name()} {arguments['backup']}")
         try:
-            self._rebuild(told, home, folder)
+            with ExitStack() as held:
+                lock = locks.exclusive(folder.with_name(f"{folder.name}.lock"), patience_s=_PATIENCE_S)
+                told.step("take", lambda: held.enter_context(lock))
+                held.callback(shutil.rmtree, folder, ignore_errors=True)
+                if arguments["load"] and told.dest and not self.check:
+                    held.callback(self._remove_dumps, told.dest)
+                self._rebuild(told, home, folder)
         except UpkeepError as error:
             told.facts.update(error.details.get("facts") or {})
             failure = {"failed": True, "error_code": error.code, "msg": error.message}
             return {"changed": True, **failure, "data": told.document()}
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
             if self._connection._shell.tmpdir:
                 self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]
         return {"changed": not self.check, "data": told.document()}
@@ -76,7 +83,8 @@ class ActionModule(DrillHostAction):
         same = told.step("compare", lambda: rebuild.compared(self.ask("backup_restore", place, dry=True), loads))
         told.facts.update(same)
         unnamed = [] if self.given["dumps"] or not _has_dumps(taken.manifest) else [rebuild.NOT_NAMED]
-        told.facts["not_restored"] = [*facts["not_restored"], *load.left, *unnamed]
+        left = [*load.left, *unnamed] if self.given["load"] else []
+        told.facts["not_restored"] = [*facts["not_restored"], *left]
         if loads:
             asked = {**archive, **load.parameters, "secrets": self.given["secrets"], "overwrite": "always"}
             told.facts.update(told.step("databases", lambda: rebuild.loaded(self.ask("backup_load", asked))))
@@ -96,20 +104,22 @@ class ActionModule(DrillHostAction):
             told.entry = entry.document()
             key = home / Path(identity).expanduser() if identity else None
             if self.check:
-                with tempfile.TemporaryDirectory(prefix="upkeep-") as scratch:
-                    told.facts["bytes_needed"] = take.restored_bytes(store, entry, Path(scratch), key)
-                told.facts["bytes_free"] = self.reached(lambda: self._free(told.dest or "/"))
+                atomic.make_folder(str(folder))  # never in /tmp: the manifest is plain once it is opened
+                needed = take.restored_bytes(store, entry, folder, key)
+                rooms = [self.room("restore", needed, told.dest or "/")]
+                if self._connection.transport != "local":
+                    rooms.append(self.room("hand_over", entry.bytes, self._connection._shell.tmpdir or "/tmp"))
+                told.facts.update(bytes_needed=needed, bytes_free=rooms[0]["free"], rooms=rooms)
                 return None
             taken = take.take(store, entry, folder, key)
         told.facts["opened_with"] = taken.opened_with
         return taken
 
-    def _free(self, folder: str) -> int | None:
-        """Bytes on the file system that holds it, or will."""
-        look = f'd={shlex.quote(folder)}; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; df -Pk "$d"'
-        said = str(self._low_level_execute_command(look, sudoable=True).get("stdout") or "").splitlines()  # type: ignore[no-untyped-call]
-        fields = said[-1].split() if said else []
-        return int(fields[3]) * 1024 if len(fields) >= 6 and fields[3].isdigit() else None
+    def _remove_dumps(self, dest: str) -> None:
+        """Databases in plain, which the archive has, too: nothing is to stay, nor to meet another set's."""
+        with suppress(UpkeepError):  # of a host that is away it has been told already
+            command = f"rm -rf -- {shlex.quote(os.path.join(dest, '.upkeep-dumps'))}"
+            self.reached(lambda: self._low_level_execute_command(command, sudoable=True))  # type: ignore[no-untyped-call]
 
     def _handed_over(self, paths: list[Path | None]) -> list[str]:
         """Where the files lie on the drill host; as they are where that is this machine."""

@@ -50,6 +50,20 @@ options:
     description: What backs up the sets that do not say so themselves.
     type: str
     default: archive
+  in_place:
+    description: The sets that are to go to their own place. A name that is no set's is refused.
+    type: list
+    elements: str
+    default: []
+  machine_id:
+    description:
+      - The machine id of the drill host. Where the lost host's newest archive of a set bears it, too, they are one
+        machine, whatever the inventory calls them, and that is refused. restic's snapshots bear none.
+    type: str
+  rebuild:
+    description: That they are one machine is meant.
+    type: bool
+    default: false
 seealso:
   - module: proven.upkeep.disaster_restore
 """
@@ -88,7 +102,8 @@ started:
   type: str
   sample: "2026-11-23T08:34:03Z"
 error_code:
-  description: What went wrong, for programs; as for M(proven.upkeep.vault_take).
+  description: >-
+    What went wrong, for programs; as for M(proven.upkeep.vault_take), or C(drill_on_lost_host), C(bad_parameter).
   returned: failure
   type: str
   sample: vault_missing

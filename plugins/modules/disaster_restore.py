@@ -19,7 +19,8 @@ description:
   - Each step is timed. The first that fails is the last.
   - The archive is kept meanwhile in C(state/disaster/) on the controller, and in Ansible's temporary folder of this
     host
-    (C(ansible_remote_tmp)); both are removed.
+    (C(ansible_remote_tmp)); both are removed. One drill at a time is at a set on a drill host; a second one waits a
+    minute, and then says who is at it.
   - An action plugin. It never connects to the lost host.
 attributes:
   action:
@@ -111,7 +112,8 @@ data:
 error_code:
   description:
     - What went wrong, for programs; as for M(proven.upkeep.vault_take), M(proven.upkeep.backup_restore), or one of
-      C(restore_differs), C(nothing_restored), C(dump_not_loaded), C(check_failed), C(drill_host_unreachable).
+      C(restore_differs), C(nothing_restored), C(dump_not_loaded), C(check_failed), C(drill_host_unreachable),
+      C(locked).
   returned: failure
   type: str
   sample: restore_differs

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,16 @@ class DrillHostAction(UpkeepAction):
         finally:
             self._task.check_mode = before
         return plain(answer)  # type: ignore[no-any-return]
+
+    def room(self, what: str, needed: int | None, folder: str) -> dict[str, Any]:
+        """One of a set's `rooms`: bytes needed and free on the file system that holds the folder, or will."""
+        look = f'd={shlex.quote(folder)}; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; df -Pk "$d"'
+        said = self.reached(lambda: self._low_level_execute_command(look, sudoable=True))  # type: ignore[no-untyped-call]
+        lines = str(said.get("stdout") or "").splitlines()
+        fields = lines[-1].split(maxsplit=5) if lines else []
+        known = len(fields) == 6 and fields[3].isdigit()
+        free, file_system = (int(fields[3]) * 1024, fields[5]) if known else (None, None)
+        return {"for": what, "bytes": needed, "free": free, "file_system": file_system}
 
     def reached(self, do: Callable[[], Any]) -> Any:
         """What `do` returns. UpkeepError `drill_host_unreachable` where the host is away."""

@@ -11,7 +11,7 @@ from .observation import Observation, Part
 from .runs import Run
 
 # A phase that changes nothing may be incomplete and still be worth what it says; a backup or a restore may not.
-_NO_INCOMPLETE = {"backup", "vault", "copy", "restore_test", "restore"}
+_NO_INCOMPLETE = {"backup", "vault", "copy", "restore_test", "restore", "disaster_drill"}
 
 
 def broken(run: Run, seen: Mapping[tuple[str, str], Observation]) -> list[dict[str, Any]]:

@@ -94,3 +94,14 @@ def test_host_side_code_imports_no_controller_side_code():
         assert "plugin_utils" not in text, path
         if "module_utils" in path.parts:
             assert not re.search(r"^\s*(import|from) ansible\b", text, re.M), path
+
+
+def test_a_drill_takes_from_escrow_what_backups_were_made_with():
+    made, drilled = (
+        load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+        for role in ("backup", "disaster")
+    )
+    for name in ("backup_secrets", "backup_engine", "backup_restic", "backup_copies", "backup_identity"):
+        of_backup, of_disaster = made[name], drilled[name]
+        assert set(of_backup.get("options") or {}) == set(of_disaster.get("options") or {}), name
+        assert of_backup.get("no_log") == of_disaster.get("no_log") and of_backup["type"] == of_disaster["type"]

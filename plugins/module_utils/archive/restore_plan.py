@@ -56,16 +56,16 @@ class Plan:
         self.unchanged_names: List[str] = []
         self.left: Set[bytes] = set()  # folders that differ and stay as they are
         self.diff: List[Tuple[str, str, str]] = []
-        self.apart: List[Dict[str, str]] = []
+        self.apart: List[Dict[str, Any]] = []
         self.unstored = 0
         self.leftovers: Set[bytes] = set()
 
     def paths(self, action: str) -> Iterator[bytes]:
         return (path for path, step in self.steps.items() if step.action == action)
 
-    def note(self, what: str, why: str) -> None:
+    def note(self, what: str, why: str, **more: bool) -> None:
         if len(self.apart) < LIMIT:
-            self.apart.append({"what": what, "why": why})
+            self.apart.append({"what": what, "why": why, **more})
 
 
 class Rules(NamedTuple):
@@ -222,7 +222,9 @@ class Planner:
         if folder not in self._made:
             self._made.add(folder)
             self.plan.note(
-                shown(folder), "the archive does not hold this folder: it is made for this user alone (0700)"
+                shown(folder),
+                "the archive does not hold this folder: it is made for this user alone (0700)",
+                in_archive=False,
             )
 
     def _same(self, entry: Entry, node: Node) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..documents.text import plural, size
-from .rebuild import FAILED, OK
+from .rebuild import FAILED, INCOMPLETE, OK
 
 SCHEMA = "upkeep.disaster_drill/1"
 # True of every drill, whatever came of it.
@@ -42,11 +42,15 @@ def composed(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> di
     reason = "; ".join(f"{part['backup']}: {part['reason']}" for part in broken)
     if not parts:
         reason = f"nothing_restored: there is no set of {facts['host']} to rebuild"
+    full = _without_room(facts, parts) if facts.get("predicted") else []
+    reason = "; ".join([*([reason] if reason else []), *full])
+    failed = not parts or bool(full) or any(part["status"] == FAILED for part in parts)
+    status = FAILED if failed else INCOMPLETE if broken else OK
     ages = [part["age_ms"] for part in parts if part["age_ms"] is not None]
     return {
         "schema": SCHEMA,
         **facts,
-        "status": FAILED if reason else OK,
+        "status": status,
         "reason": reason or None,
         "rpo_ms": max(ages, default=None),
         "entries": sum(part["entries"] or 0 for part in parts),
@@ -67,6 +71,29 @@ def planned(document: Mapping[str, Any]) -> str:
     room = f", {size(free)} free" if free is not None else ""
     told = f"dry run: {plural(len(sets), 'set')} to rebuild, {total} restored{room}"
     return f"{told}; to do it, name the drill host again: disaster_confirm={host} (make: YES=1)"
+
+
+def _without_room(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The drill host's file systems that cannot take what is to be restored, and the largest archive meanwhile."""
+    restored: dict[str, int] = {}
+    archive: dict[str, int] = {}
+    free: dict[str, int] = {}
+    for room in (one for part in parts for one in part.get("rooms") or []):
+        name, needed = room["file_system"], room["bytes"] or 0
+        if name is None or room["free"] is None:
+            continue
+        free[name] = min(room["free"], free.get(name, room["free"]))
+        if room["for"] == "restore":
+            restored[name] = restored.get(name, 0) + needed
+        else:
+            archive[name] = max(archive.get(name, 0), needed)  # one at a time
+    needs = {name: restored.get(name, 0) + archive.get(name, 0) for name in free}
+    return [
+        f"no_space: {name} of {facts['drill_host']} has {size(free[name])} free and {size(needs[name])} are needed: "
+        "make room there, or choose another disaster_dest (for archives on their way: ansible_remote_tmp)"
+        for name in free
+        if needs[name] > free[name]
+    ]
 
 
 def _not_proven(facts: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> list[str]:

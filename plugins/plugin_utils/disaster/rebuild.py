@@ -10,12 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-OK, FAILED, NOT_DONE = "ok", "failed", "not_done"
+from ..documents.text import plural
+
+OK, INCOMPLETE, FAILED, NOT_DONE = "ok", "incomplete", "failed", "not_done"
 # In this order; what is not reached is not done.
 STEPS = ("take", "hand_over", "restore", "compare", "databases", "checks")
 
@@ -50,10 +53,11 @@ class Rebuild:
             for name in STEPS
         ]
         broken = [f"{one['step']}: {one['reason']}" for one in steps if one["status"] == FAILED]
+        lacking = not_back(self.facts)
         return {
             "backup": self.backup,
-            "status": FAILED if broken else OK,
-            "reason": "; ".join(broken) or None,
+            "status": FAILED if broken else INCOMPLETE if lacking else OK,
+            "reason": "; ".join([*broken, *lacking]) or None,
             "created": entry.get("created"),
             "age_ms": age_ms(entry.get("created")),
             "archive": entry.get("archive"),
@@ -74,6 +78,27 @@ class Rebuild:
             "steps": steps,
             "duration_ms": sum(one["duration_ms"] for one in steps),
         }
+
+
+def not_back(part: Mapping[str, Any]) -> list[str]:
+    """`1 dump NOT loaded (…)`: what of a set is not there again although no step failed over it; empty: all is."""
+    # The folder that all goes into, and those above that no archive holds, are the drill host's own: no loss.
+    lost = [
+        one for one in part.get("not_restored") or [] if one.get("what") != "." and one.get("in_archive") is not False
+    ]
+    dumps = [one for one in lost if one.get("dump")]
+    told = [f"{plural(len(dumps), 'dump')} NOT loaded ({_first(dumps)})"] if dumps else []
+    rest = [one for one in lost if not one.get("dump")]
+    return told + ([f"{plural(len(rest), 'thing')} NOT restored ({_first(rest)})"] if rest else [])
+
+
+def _first(lost: Sequence[Mapping[str, Any]]) -> str:
+    return f"{'the first: ' if len(lost) > 1 else ''}{lost[0].get('what')}: {lost[0].get('why')}"
+
+
+def folders(home: Path) -> Path:
+    """Where drills keep what they took, opened, for as long as they run; each folder has its lock beside it."""
+    return home / "state" / "disaster"
 
 
 def age_ms(created: Any) -> int | None:
@@ -168,7 +193,10 @@ def to_load(dumps: Sequence[Mapping[str, Any]], as_administrator: bool = True) -
         for one in dumps
         if one.get("engine") != "command"
     ]
-    left = [{"what": f"the dump {one['name']}", "why": "only its program knows how to load it"} for one in by_hand]
+    left = [
+        {"what": f"the dump {one['name']}", "why": "only its program knows how to load it", "dump": one["name"]}
+        for one in by_hand
+    ]
     return ToLoad({"dumps": rest, "only": [one["name"] for one in rest]}, left, bool(rest))
 
 

@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..documents.text import amount, duration, printable, size
+from .rebuild import FAILED, INCOMPLETE, OK
+
+_VERDICTS = {OK: "REBUILT", INCOMPLETE: "REBUILT IN PART", FAILED: "NOT REBUILT"}
 
 
 def text(document: Mapping[str, Any]) -> str:
     """The whole of it, ending in a newline."""
-    drill, verdict, ran_by = document["drill_machine"] or {}, document["status"], document["ran_by"]
+    drill, ran_by = document["drill_machine"] or {}, document["ran_by"]
     place = "the vault" if document["from"] == "vault" else f"the copy {document['from']}"
     lines = [
         "DISASTER DRILL",
         "",
-        _row("Verdict", "REBUILT" if verdict == "ok" else "NOT REBUILT"),
+        _row("Verdict", _VERDICTS[document["status"]]),
         *([_row("Because", document["reason"])] if document["reason"] else []),
         _row("Lost host", document["host"]),
         _row("Rebuilt on", f"{document['drill_host']} ({_machine(drill)})"),
@@ -42,7 +45,7 @@ def _set(part: Mapping[str, Any]) -> list[str]:
     where = "its own place" if part["in_place"] else part["dest"]
     lines = [
         f"SET {printable(part['backup'])}",
-        _row("Verdict", "rebuilt" if part["status"] == "ok" else "NOT REBUILT"),
+        _row("Verdict", "rebuilt" if part["status"] == OK else _VERDICTS[part["status"]]),
         *([_row("Because", part["reason"])] if part["reason"] else []),
         _row("Archive", f"{part['archive'] or 'none'}, of {part['created'] or 'unknown'} ({_age(part['age_ms'])} old)"),
         _row("Sha256", part["archive_sha256"]),

@@ -59,7 +59,7 @@ def _rebuilt(data: Mapping[str, Any]) -> list[str]:
         done = f"{amount(one.get('entries'))} entries in {where}, {duration(one.get('duration_ms'))}"
         would = f"{size(one.get('bytes_needed'))} into {where}"
         words = one.get("reason") or (would if data.get("predicted") else done)
-        verdict = "set" if one.get("status") == "ok" else "NOT BACK"
+        verdict = {"ok": "set", "incomplete": "IN PART"}.get(str(one.get("status")), "NOT BACK")
         told.append(f"      {verdict.ljust(9)} {one.get('backup')} of {one.get('created')}: {_shortened(words)}")
     return told
 
@@ -187,7 +187,8 @@ def _disaster_drill(data: Mapping[str, Any], part: Part) -> str:
     """`web1 is back: 3 sets, 1,204 entries, 2 databases (8,120 rows) in 41 s`."""
     databases = f", {plural(data.get('databases') or 0, 'database')} ({amount(data.get('rows'))} rows)"
     content = f"{plural(len(data.get('sets') or []), 'set')}, {amount(data.get('entries'))} entries{databases}"
-    return f"{data.get('host')} is back: {content} in {duration(data.get('duration_ms'))}"
+    back = "is back in part" if part.status == "incomplete" else "is back"
+    return f"{data.get('host')} {back}: {content} in {duration(data.get('duration_ms'))}"
 
 
 def _loaded_for_real(data: Mapping[str, Any], part: Part) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -16,9 +17,10 @@ from ansible_collections.proven.upkeep.plugins.action import (
     backup_copy,
     disaster_plan,
     disaster_report,
+    disaster_restore,
     vault_take,
 )
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence
+from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, locks
 from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import index
 
 pytestmark = pytest.mark.once
@@ -47,7 +49,7 @@ def act_fixture(tmp_path, monkeypatch):
     sha256 = hashlib.sha256(b"archive").hexdigest()
     one = index.Vaulted(
         host="web1", backup="etc", created=CREATED, pulled_at=CREATED, archive="20261122T090000Z.tar.gz", bytes=7,
-        sha256=sha256, archive_sha256=sha256, machine={"nodename": "web1", "machine_id": None},
+        sha256=sha256, archive_sha256=sha256, machine={"nodename": "web1", "machine_id": "0a1b"},
     )  # fmt: skip
     index.add(folder, one)
     return run
@@ -90,6 +92,8 @@ def test_where_encryption_is_on_the_plain_ones_stay(act, tmp_path):
         (vault_take, {"backup": "var", "dest": "/nowhere"}, "vault_missing"),
         (disaster_plan, {"host": "db1"}, "vault_missing"),
         (disaster_plan, {"host": "web1", "only": ["shop"]}, "vault_missing"),
+        (disaster_plan, {"host": "web1", "in_place": ["ect"]}, "bad_parameter"),
+        (disaster_plan, {"host": "web1", "machine_id": "0a1b"}, "drill_on_lost_host"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said(act, plugin, arguments, code):
@@ -100,10 +104,29 @@ def test_what_cannot_be_done_is_said(act, plugin, arguments, code):
 
 def test_a_plan_and_a_report_of_it(act, tmp_path):
     sets = [{"name": "shop", "checks": []}, {"name": "big", "engine": "restic"}, {"name": "workflows"}]
+    left = tmp_path / "home/state/disaster/web1%20etc"
+    left.mkdir(parents=True)
+    plan = act(disaster_plan, check=True, host="web1", sets=sets)
+    assert left.exists()
     plan = act(disaster_plan, host="web1", sets=sets)
+    assert not left.exists()
     assert [one["name"] for one in plan["sets"]] == ["etc", "shop"] and plan["restic"] == [sets[1]]
+    elsewhere = {"in_place": ["shop"], "machine_id": "ffff"}
+    for more in (elsewhere, {"machine_id": ""}, {"machine_id": "0a1b", "rebuild": True}):
+        assert act(disaster_plan, host="web1", sets=sets, **more)["sets"] == plan["sets"]
     given = {"host": "web0", "results": [], "from": "vault", "started": plan["started"]}
     assert "file" not in act(disaster_report, check=True, **given)
     written = act(disaster_report, **given)
     assert written["data"]["status"] == "failed" and "nothing_restored" in written["data"]["reason"]
     assert json.loads((tmp_path / "home/backups/disaster_drills").glob("*-web0-on-web1.json").__next__().read_text())
+
+
+def test_a_set_that_another_drill_is_at(act, tmp_path, monkeypatch):
+    monkeypatch.setattr(disaster_restore, "_PATIENCE_S", 0)
+    monkeypatch.setattr(disaster_restore.ActionModule, "TRANSFERS_FILES", False)
+    folder = tmp_path / "home/state/disaster/web1%20etc"
+    folder.mkdir(parents=True)
+    with locks.exclusive(folder.with_name("web1%20etc.lock"), 0):
+        failed = act(disaster_restore, host="web1", backup="etc")
+    assert failed["error_code"] == "locked" and f"process {os.getpid()}" in failed["msg"] and folder.exists()
+    assert failed["data"]["status"] == "failed" and "locked" in failed["data"]["reason"]

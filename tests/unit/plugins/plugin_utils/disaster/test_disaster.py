@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
+from ansible_collections.proven.upkeep.plugins.plugin_utils import outcome, rules
 from ansible_collections.proven.upkeep.plugins.plugin_utils.disaster import document, rebuild, text
+from ansible_collections.proven.upkeep.plugins.plugin_utils.documents import line
+from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation
 
 FACTS = {
     "project": "upkeep", "run_id": "r", "host": "web1", "drill_host": "drill1", "drill_machine": {}, "from": "offsite",
@@ -108,3 +113,56 @@ def test_a_dry_run_says_what_it_would_take():
     part = {**one_set(), "bytes_needed": 3_000_000, "bytes_free": 9_000_000}
     told = document.planned(document.composed(FACTS, [part, {**part, "bytes_needed": None}]))
     assert "2 sets" in told and "at least" in told and "free" in told and "disaster_confirm=drill1" in told
+
+
+def test_what_nobody_brought_back_is_no_whole_rebuild(validate):
+    own = rebuild.to_load([{"name": "own", "engine": "command"}]).left
+    part = one_set(restore={"data": {**RESTORED["data"], "not_restored": own}})
+    assert part["status"] == "incomplete" and "1 dump NOT loaded (the dump own: only its program" in part["reason"]
+    found = document.composed(FACTS, [one_set(), part])
+    validate(found, "disaster_drill")
+    head = text.text(found).partition("SET ")[0]
+    assert found["status"] == "incomplete" and "Verdict:         REBUILT IN PART\n" in head and "1 dump NOT" in head
+    seen = outcome.part_of("disaster_drill", {"data": found})
+    assert seen.status == "incomplete" and "1 dump NOT loaded" in (seen.reason or "")
+    seen.name = "web1"
+    recorded = Observation("r", "p", "drill1", "drill1", "disaster_drill", "incomplete", None, "x", "x")
+    recorded.hold([seen], False)
+    told = line.lines(recorded)
+    assert "INCOMPLETE" in told[0] and "web1 is back in part" in told[0] and "IN PART" in told[2]
+    run = SimpleNamespace(state="open", expected=list)
+    assert len(rules.broken(run, {("drill1", "disaster_drill"): recorded})) == 1
+
+
+def test_of_the_folder_itself_nothing_is_missing():
+    kept = {"what": ".", "why": "the folder that is restored into keeps its own owner, mode and time"}
+    above = {"what": "srv", "why": "the archive does not hold this folder", "in_archive": False}
+    assert one_set(restore={"data": {**RESTORED["data"], "not_restored": [kept, above]}})["status"] == "ok"
+    owners = {"what": "owner and group of every entry", "why": "only root can restore it"}
+    part = one_set(restore={"data": {**RESTORED["data"], "not_restored": [kept, owners]}})
+    assert part["status"] == "incomplete" and "1 thing NOT restored (owner and group" in part["reason"]
+
+
+def room(needed, free, mount="/srv", what="restore"):
+    return {"for": what, "bytes": needed, "free": free, "file_system": mount}
+
+
+@pytest.mark.parametrize(
+    ("rooms", "told"),
+    [
+        ([[room(5, 9)], [room(4, 9)]], None),
+        ([[room(5, 9)], [room(5, 9)]], "/srv of drill1 has 9 B free and 10 B are needed"),  # together
+        ([[room(5, 9)], [room(5, 9, "/var")]], None),
+        ([[room(5, 9), room(3, 9, what="hand_over")], [room(1, 9), room(3, 9, what="hand_over")]], None),  # in turn
+        ([[room(5, 9), room(5, 9, what="hand_over")]], "10 B are needed"),
+        ([[room(5, 9), room(3, 2, "/tmp", "hand_over")]], "/tmp of drill1 has 2 B free and 3 B are needed"),
+        ([[room(None, 9), room(7, None)], []], None),  # not known
+    ],
+)
+def test_a_dry_run_fails_where_there_is_no_room(rooms, told, validate):
+    parts = [{**one_set(), "rooms": each} for each in rooms]
+    found = document.composed({**FACTS, "predicted": True}, parts)
+    validate(found, "disaster_drill")
+    assert found["status"] == ("failed" if told else "ok")
+    assert told is None or ("no_space" in found["reason"] and told in found["reason"]), found["reason"]
+    assert document.composed(FACTS, parts)["status"] == "ok"  # a drill that was done had the room
