@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.proven.upkeep.plugins.module_utils import times
+
 from ..vault.index import Vaulted, relative
 from .store import PART, Store
 
@@ -22,7 +24,7 @@ _OURS = re.compile(_STAMP + r"\.(json|tar(\.zst|\.gz)?(\.manifest\.jsonl\.gz)?(\
 
 @dataclass(frozen=True)
 class There:
-    """What lies in the folder of one set: `entries` newest first, `index` the file of each by `created`.
+    """What lies in the folder of one set: `entries`, what was pulled last first, `index` the file of each by `created`.
 
     `unreadable` are index entries that are none: cut while written, or damaged since.
     """
@@ -67,13 +69,17 @@ def there(store: Store, host: str, backup: str) -> There:
         number = int(match["number"] or 1)
         if number >= found.get(entry.created, (0,))[0]:
             found[entry.created] = (number, name, entry)
-    ordered = sorted(found.items(), reverse=True)
     return There(
-        entries=[entry for _created, (_number, _name, entry) in ordered],
-        index={created: name for created, (_number, name, _entry) in ordered},
+        entries=sorted((entry for _number, _name, entry in found.values()), key=pulled, reverse=True),
+        index={created: name for created, (_number, name, _entry) in found.items()},
         files=files,
         unreadable=sorted(unreadable),
     )
+
+
+def pulled(entry: Vaulted) -> tuple[str, str]:
+    """Orders entries by the controller's clock, since `created` is what each host's own said."""
+    return entry.pulled_at, entry.created
 
 
 def numbered(name: str, number: int) -> str:
@@ -98,7 +104,9 @@ def _entry(store: Store, path: str) -> Vaulted | None:
         while len(content) < _LONGEST_INDEX and (piece := stream.read(_LONGEST_INDEX)):
             content += piece
     try:
-        return Vaulted.from_document(json.loads(content))
+        entry = Vaulted.from_document(json.loads(content))
+        times.parse(entry.pulled_at)
+        return entry
     except (ValueError, TypeError, KeyError):
         return None
 

@@ -101,9 +101,11 @@ class _Run:
 
     def _plan(self, ours: There) -> Plan:
         wanted = self.wanted
+        brought = {one["created"] for one in self.found["brought"]}
         return planned(
-            ours.entries, self.there.entries, wanted.rules, wanted.at_least, wanted.verified, self.store.append_only
-        )
+            ours.entries, self.there.entries, wanted.rules, wanted.at_least, wanted.verified, self.store.append_only,
+            brought,
+        )  # fmt: skip
 
     def _again(self, step: Callable[[], Any]) -> Any:
         """The step, begun anew a few times where the line broke; what went over already stays there."""

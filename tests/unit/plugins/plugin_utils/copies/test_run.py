@@ -84,6 +84,23 @@ def test_its_own_retention_never_the_newest_nor_the_verified(vault, place, opene
     assert all(name.startswith(("20261101", "20261104")) for name in names(folder)) and len(names(folder)) == 6
 
 
+def test_a_clock_that_was_ahead_once_outranks_no_later_archive(vault, place, opened, tmp_path):
+    copy, _folder = place
+    ahead = "2038-01-19T03:14:07Z"
+    vault.add(ahead, content=b"ahead", pulled_at=DAYS[0])
+    with opened(copy) as store:
+        copied(vault, store, wanted(1))
+        for day in DAYS[1:4]:
+            vault.add(day, content=day.encode())
+            document = copied(vault, store, wanted(1))
+            assert document["created"] == day and [one["created"] for one in document["brought"]] == [day]
+        there = run.files.there(store, "web1", "data")
+        assert take.find(store, "web1", "data", None, "far").created == DAYS[3]
+        assert take.find(store, "web1", "data", ahead[:10], "far").created == DAYS[3]
+    if not copy.get("append_only"):
+        assert [one.created for one in there.entries] == [DAYS[3], ahead]
+
+
 def test_a_cut_upload_goes_on_where_it_stopped(vault, place, opened):
     copy, folder = place
     one = vault.add(DAYS[0], content=os.urandom(3 << 20))
