@@ -57,6 +57,9 @@ class Far:
             one.filename: one.st_size or 0 for one in self._listed(folder) if stat.S_ISREG(one.st_mode or stat.S_IFREG)
         }
 
+    def changed_since(self, folder: str, moment: float) -> set[str]:
+        return {one.filename for one in self._listed(folder) if (one.st_mtime or 0) > moment}
+
     def folders(self, folder: str) -> list[str]:
         return sorted(one.filename for one in self._listed(folder) if stat.S_ISDIR(one.st_mode or 0))
 

@@ -24,6 +24,7 @@ SCHEMA = "upkeep.copy/1"
 _PASSING = ("connection_lost", "host_unreachable")
 _ATTEMPTS = 4
 _PAUSE_S = 2.0
+_DAY_S = 86400
 REVERIFY_BYTES = 50 << 30
 
 
@@ -73,9 +74,10 @@ class _Run:
         self.place = files.folder_of(wanted.host, wanted.backup)
         self.started, self.clock = times.now(), time.monotonic()
         self.seen = dict(wanted.seen)
-        self.there = There([], {}, {}, [])
+        self.there = There([], {}, {}, {})
         self.found: dict[str, Any] = {
-            "brought": [], "removed": [], "swept": [], "reverified": None, "verified_by": None, "predicted": False,
+            "brought": [], "removed": [], "swept": [], "unclaimed": [], "skipped": [],
+            "reverified": None, "verified_by": None, "predicted": False,
         }  # fmt: skip
 
     def go(self, check: bool) -> dict[str, Any]:
@@ -89,14 +91,15 @@ class _Run:
         self.there = self._again(lambda: files.there(self.store, self.wanted.host, self.wanted.backup))
         plan = self._plan(ours)
         if check:
-            return self._predicted(plan)
+            return self._predicted(plan, ours)
         for entry in plan.bring:
             self.say(f"copy {self.wanted.copy}: {self.wanted.backup} of {entry.created}, {entry.bytes} bytes")
-            self._again(lambda entry=entry: self._bring(entry))  # type: ignore[misc]
+            self._again(lambda entry=entry: self._bring_if_there(entry))  # type: ignore[misc]
         self.there = self._again(lambda: files.there(self.store, self.wanted.host, self.wanted.backup))
         self._again(lambda: self._verify_one(plan))
         if not self.store.append_only:
             self._again(lambda: self._remove(self._plan(ours)))
+            self._again(lambda: self._sweep(ours))
         return self.told("ok", None)
 
     def _plan(self, ours: There) -> Plan:
@@ -121,6 +124,16 @@ class _Run:
         return None
 
     # -- bring -----------------------------------------------------------------------------------------------------
+
+    def _bring_if_there(self, entry: Vaulted) -> None:
+        """The vault may let go of what was listed a while ago: that is no fault, and no reason to stop."""
+        try:
+            self._bring(entry)
+        except UpkeepError as error:
+            if error.code != upload.WENT:
+                raise
+            self.say(f"copy {self.wanted.copy}: {error.message}")
+            self.found["skipped"].append({"created": entry.created, "why": error.message})
 
     def _bring(self, entry: Vaulted) -> None:
         begun = time.monotonic()
@@ -163,8 +176,8 @@ class _Run:
         new = {one["created"] for one in self.found["brought"]}
         going = {one.created for one in plan.remove}
         old = [one for one in self.there.entries if one.created not in new | going]
-        if self.there.unreadable:
-            raise self._damaged(self.there.unreadable[0], "its index entry cannot be read, or its archive is gone")
+        for name, why in self.there.unreadable.items():
+            raise self._damaged(name, why)
         if not old:
             return
         entry = min(old, key=lambda one: (self.seen.get(one.created, ""), one.created))
@@ -202,23 +215,32 @@ class _Run:
             for name in (self.there.index[entry.created], entry.archive, entry.manifest):
                 if name:
                     self.store.remove(f"{self.place}/{name}")
+                    self.there.files.pop(name, None)
             self.there.entries.remove(entry)
             self.seen.pop(entry.created, None)
             self.found["removed"].insert(0, _removed(entry, plan))
-        for name in self.there.leftovers():
-            if not any(name == each for one in plan.remove for each in (one.archive, one.manifest)):
-                self.store.remove(f"{self.place}/{name}")
-                self.found["swept"].append(name)
+
+    def _sweep(self, ours: There) -> None:
+        for name in self._leftovers(ours):
+            self.store.remove(f"{self.place}/{name}")
+            self.there.files.pop(name)
+            self.found["swept"].append(name)
+
+    def _leftovers(self, ours: There) -> list[str]:
+        """What may be swept; what may not is named in the document."""
+        young = self.store.changed_since(self.place, time.time() - _DAY_S)
+        swept, self.found["unclaimed"] = self.there.leftovers([one.created for one in ours.entries], young)
+        return swept
 
     # -- the document ----------------------------------------------------------------------------------------------
 
-    def _predicted(self, plan: Plan) -> dict[str, Any]:
+    def _predicted(self, plan: Plan, ours: There) -> dict[str, Any]:
         self.found["predicted"] = True
         self.found["brought"] = [
             {"created": one.created, "archive": one.archive, "bytes": one.bytes} for one in plan.bring
         ]
         self.found["removed"] = [_removed(entry, plan) for entry in plan.remove]
-        self.found["swept"] = [] if self.store.append_only else self.there.leftovers()
+        self.found["swept"] = [] if self.store.append_only else self._leftovers(ours)
         return self.told("ok", None)
 
     def told(self, status: str, reason: str | None) -> dict[str, Any]:
@@ -245,7 +267,7 @@ class _Run:
             **self.found,
             "verified_by": by,
             "entries": [_listed(one, self.seen) for one in entries],
-            "unreadable": self.there.unreadable,
+            "unreadable": list(self.there.unreadable),
             "status": status,
             "reason": reason,
             "started": times.iso(self.started),

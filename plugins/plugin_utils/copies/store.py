@@ -45,6 +45,9 @@ class Store(Protocol):
     def files(self, folder: str) -> dict[str, int]:
         """The size of each file in `folder`, by name; nothing where there is no such folder."""
 
+    def changed_since(self, folder: str, moment: float) -> set[str]:
+        """The names of the files in `folder` that were written after `moment` (seconds since the epoch)."""
+
     def folders(self, folder: str) -> list[str]:
         """The names of the folders in it."""
 

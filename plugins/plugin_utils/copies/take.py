@@ -36,14 +36,19 @@ class Taken:
 
 
 def find(store: Store, host: str, backup: str, at: str | None, name: str) -> Vaulted:
-    """The newest of the set, or that of a time. Raises UpkeepError `vault_missing`, which says what there is."""
-    there = files.there(store, host, backup).entries
+    """The newest of the set, or that of a time: an entry of exactly that host and set.
+
+    Raises UpkeepError `vault_missing`, which says what there is, and what of it does not count.
+    """
+    found = files.there(store, host, backup)
+    there = found.entries
     nothing = f"{_called(name)} ({store.place}) has no archive of {backup} of {host}"
     try:
         return chosen(there, at, nothing)
     except UpkeepError as error:
         others = _what_there_is(store, host) if not there and error.code == "vault_missing" else ""
-        raise UpkeepError(error.code, error.message + others) from None
+        not_counted = "".join(f" {name} does not count: {why}." for name, why in found.unreadable.items())
+        raise UpkeepError(error.code, error.message + others + not_counted) from None
 
 
 def check_key(entry: Vaulted, identity: Path | None) -> None:
