@@ -25,6 +25,7 @@ _PASSING = ("connection_lost", "host_unreachable")
 _ATTEMPTS = 4
 _PAUSE_S = 2.0
 _DAY_S = 86400
+_ALTERED = "it no longer has the hash that it was written with"
 REVERIFY_BYTES = 50 << 30
 
 
@@ -58,7 +59,7 @@ def run(
     """Copy. Returns upkeep.copy/1; with `check` what would be done. `folder` is the vault's.
 
     Raises UpkeepError with the document as `data`: vault_empty, copy_damaged, copy_corrupt, vault_damaged and those of
-    `Store`. Nothing is removed then.
+    `Store`. Nothing is removed then, unless what goes anyway had to make room.
     """
     run_ = _Run(vault, folder, store, wanted, say)
     try:
@@ -94,7 +95,7 @@ class _Run:
             return self._predicted(plan, ours)
         for entry in plan.bring:
             self.say(f"copy {self.wanted.copy}: {self.wanted.backup} of {entry.created}, {entry.bytes} bytes")
-            self._again(lambda entry=entry: self._bring_if_there(entry))  # type: ignore[misc]
+            self._again(lambda entry=entry: self._bring_if_there(entry, plan))  # type: ignore[misc]
         self.there = self._again(lambda: files.there(self.store, self.wanted.host, self.wanted.backup))
         self._again(lambda: self._verify_one(plan))
         if not self.store.append_only:
@@ -125,19 +126,20 @@ class _Run:
 
     # -- bring -----------------------------------------------------------------------------------------------------
 
-    def _bring_if_there(self, entry: Vaulted) -> None:
+    def _bring_if_there(self, entry: Vaulted, plan: Plan) -> None:
         """The vault may let go of what was listed a while ago: that is no fault, and no reason to stop."""
         try:
-            self._bring(entry)
+            self._bring(entry, plan)
         except UpkeepError as error:
             if error.code != upload.WENT:
                 raise
             self.say(f"copy {self.wanted.copy}: {error.message}")
             self.found["skipped"].append({"created": entry.created, "why": error.message})
 
-    def _bring(self, entry: Vaulted) -> None:
+    def _bring(self, entry: Vaulted, plan: Plan) -> None:
         begun = time.monotonic()
         self.store.make_folder(self.place)
+        self._make_room(entry, plan)
         source = self.folder / self.place
         archive = upload.put(self.store, source / entry.archive, self.place, entry.archive, entry.sha256)
         manifest = None
@@ -154,6 +156,28 @@ class _Run:
                 "duration_ms": int((time.monotonic() - begun) * 1000),
             }
         )  # fmt: skip
+
+    def _make_room(self, entry: Vaulted, plan: Plan) -> None:
+        """Where the archive does not fit, what goes anyway goes first, as far as a verified one stays."""
+        free, files_there = self.store.free(self.place), self.store.files(self.place)
+        needed = entry.bytes - files_there.get(files.part_of(entry.archive), 0)
+        if free is None or needed <= free or files_there.get(entry.archive) == entry.bytes:
+            return
+        newest, is_new = self.there.entries[:1], bool(self.found["brought"])
+        going = [one for one in reversed(plan.remove) if one in self.there.entries and (is_new or one not in newest)]
+        if self.store.append_only or not going or free + sum(one.bytes for one in going) < needed:
+            fewer = "" if self.store.append_only else ", or keep fewer archives (keep)"
+            raise UpkeepError(
+                "copy_full",
+                f"{self.store.place} has {free} bytes free, and {entry.archive} needs {needed}: make room there. Of "
+                f"archives remove the oldest by hand, its .json first{fewer}.",
+            )
+        if not is_new and not self._is_whole(newest[0])[0]:
+            raise self._damaged(newest[0].archive, _ALTERED)
+        for one in going:
+            if free < needed:
+                self._remove_one(one, plan)
+                free += one.bytes
 
     def _commit(self, entry: Vaulted) -> None:
         """The index entry, last: with it the archive is there."""
@@ -186,18 +210,23 @@ class _Run:
             self.found["reverified"] = {"created": entry.created, "ok": None, "why": why}
             return
         begun = time.monotonic()
-        found, by = self.store.hashed(f"{self.place}/{entry.archive}", entry.sha256)
-        ok = found == entry.sha256
-        if ok and entry.manifest and entry.manifest_sha256:
-            beside = self.store.hashed(f"{self.place}/{entry.manifest}", entry.manifest_sha256)[0]
-            ok = beside == entry.manifest_sha256
+        ok, by = self._is_whole(entry)
         self.found["reverified"] = {
             "created": entry.created, "ok": ok, "verified_by": by, "last": self.seen.get(entry.created),
             "duration_ms": int((time.monotonic() - begun) * 1000),
         }  # fmt: skip
         if not ok:
-            raise self._damaged(entry.archive, "it no longer has the hash that it was written with")
+            raise self._damaged(entry.archive, _ALTERED)
         self.seen[entry.created] = times.iso(times.now())
+
+    def _is_whole(self, entry: Vaulted) -> tuple[bool, str]:
+        """(whether it has its hashes, what told so)."""
+        found, by = self.store.hashed(f"{self.place}/{entry.archive}", entry.sha256)
+        ok = found == entry.sha256
+        if ok and entry.manifest and entry.manifest_sha256:
+            beside = self.store.hashed(f"{self.place}/{entry.manifest}", entry.manifest_sha256)[0]
+            ok = beside == entry.manifest_sha256
+        return ok, by
 
     def _damaged(self, name: str, why: str) -> UpkeepError:
         stamp = name.partition(".")[0]
@@ -210,15 +239,19 @@ class _Run:
     # -- remove ----------------------------------------------------------------------------------------------------
 
     def _remove(self, plan: Plan) -> None:
-        """The index entry first, so that nothing is there in part; the oldest first."""
+        """The oldest first."""
         for entry in reversed(plan.remove):
-            for name in (self.there.index[entry.created], entry.archive, entry.manifest):
-                if name:
-                    self.store.remove(f"{self.place}/{name}")
-                    self.there.files.pop(name, None)
-            self.there.entries.remove(entry)
-            self.seen.pop(entry.created, None)
-            self.found["removed"].insert(0, _removed(entry, plan))
+            self._remove_one(entry, plan)
+
+    def _remove_one(self, entry: Vaulted, plan: Plan) -> None:
+        """The index entry first, so that nothing is there in part."""
+        for name in (self.there.index[entry.created], entry.archive, entry.manifest):
+            if name:
+                self.store.remove(f"{self.place}/{name}")
+                self.there.files.pop(name, None)
+        self.there.entries.remove(entry)
+        self.seen.pop(entry.created, None)
+        self.found["removed"].insert(0, _removed(entry, plan))
 
     def _sweep(self, ours: There) -> None:
         for name in self._leftovers(ours):

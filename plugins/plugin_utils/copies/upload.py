@@ -67,7 +67,13 @@ def _append(store: Store, source: Path, folder: str, name: str, sha256: str) -> 
 def _replace(store: Store, source: Path, folder: str, name: str, sha256: str, begun: int, size: int) -> Sent:
     part = f"{folder}/{part_of(name)}"
     begun = begun if begun <= size else 0
-    sent = _send(store, source, part, begun)
+    try:
+        sent = _send(store, source, part, begun)
+    except UpkeepError as error:
+        if error.code == "copy_full":  # what was begun must not hold the last bytes
+            with contextlib.suppress(UpkeepError):
+                store.remove(part)
+        raise
     found, by = store.hashed(part, sha256)
     if found != sha256 and begun:  # what an earlier run left there was not what it should be
         begun, sent = 0, sent + _send(store, source, part, 0)

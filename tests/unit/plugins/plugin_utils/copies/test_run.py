@@ -338,7 +338,7 @@ def test_a_line_that_breaks_is_tried_again(vault, servers, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("kind", ["mounted", "sftp_only"])
-def test_a_full_disk_and_a_closed_one(vault, servers, tmp_path, kind):
+def test_a_full_disk_and_a_closed_one(vault, servers, tmp_path, kind, monkeypatch):
     """A real tmpfs of two megabytes."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -353,9 +353,20 @@ def test_a_full_disk_and_a_closed_one(vault, servers, tmp_path, kind):
             vault.add(DAYS[1], content=os.urandom(4 << 20))
             with pytest.raises(UpkeepError) as failed:
                 copied(vault, store, wanted(1))
-        assert failed.value.code == "copy_full" and "make room" in failed.value.message
-        assert failed.value.details["data"]["kept"]["archives"] == 1
-        assert "20261101T080000Z.tar.gz" in names(disk)
+            assert failed.value.code == "copy_full" and "make room" in failed.value.message
+            assert failed.value.details["data"]["kept"]["archives"] == 1
+            assert "20261101T080000Z.tar.gz" in names(disk) and not any("part" in name for name in names(disk))
+            # What goes anyway makes room for what comes; the newest, verified, stays until that is there.
+            index.remove(vault.folder / "web1/data", vault.add(DAYS[1]))
+            for day in DAYS[2:5]:
+                vault.add(day, content=os.urandom(900_000))
+                healed = copied(vault, store, wanted(2))
+            assert [one["created"] for one in healed["entries"]] == [DAYS[4], DAYS[3]]
+            monkeypatch.setattr(type(store), "free", lambda *given: None)
+            vault.add(DAYS[5], content=os.urandom(900_000))
+            with pytest.raises(UpkeepError) as failed:
+                copied(vault, store, wanted(2))
+        assert failed.value.code == "copy_full" and not any("part" in name for name in names(disk))
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
     if kind == "mounted":
