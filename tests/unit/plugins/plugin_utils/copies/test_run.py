@@ -407,6 +407,14 @@ def test_secrets_are_named_never_shown(vault):
     assert failed.value.code == "copy_unknown" and "far" in failed.value.message
 
 
+@pytest.mark.parametrize("port", ["abc", 0, 70000, -1, [22]])
+def test_a_port_that_is_none(vault, port):
+    copy = {"name": "far", "sftp": "nowhere", "path": "x", "port": port}
+    with pytest.raises(UpkeepError) as failed, places.opened(copy, {}, vault.home):
+        pass
+    assert failed.value.code == "bad_parameter" and "the port of the copy far" in failed.value.message
+
+
 def test_the_document_fits_its_schema(vault, place, opened, validate):
     copy, _folder = place
     vault.add(DAYS[0])
