@@ -37,6 +37,7 @@ class ActionModule(UpkeepAction):
             place = places.opened(places.named(arguments["copies"], name), arguments["secrets"], home)
         with place as store:
             entry = take.find(store, host, arguments["backup"], arguments["at"], name)
+            known_by = None if name == places.FROM_VAULT else take.check_origin(home, entry)
             if self.check:
                 return {"skipped": True, "skip_reason": f"check mode: {entry.archive} is there, and is not brought"}
             taken = take.take(store, entry, Path(arguments["dest"]), identity)
@@ -47,6 +48,7 @@ class ActionModule(UpkeepAction):
             "origin": f"{store.place}/{take.path_of(entry)}",
             "machine": entry.machine,
             "taken_from": name,
+            "known_by": known_by,
             "opened_with": taken.opened_with,
             "sealed": entry.sealed,
             "entry": entry.document(),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 DOCUMENTATION = r"""
@@ -20,7 +20,7 @@ description:
   - Fails on a copy without a name or a path, on a name that is there twice, and where there are copies of archives,
     but no
     set goes to the vault.
-positional: copies, vault, keep, engine
+positional: copies, vault, keep, engine, known
 options:
   _input:
     description: The sets, each with C(name) and perhaps C(vault), C(keep) and C(engine).
@@ -44,6 +44,11 @@ options:
     description: What backs up sets that do not say so themselves. Sets of restic have no archive to copy.
     type: str
     default: archive
+  known:
+    description: The sets of every host, by name. Where it is given, a copy whose C(sets) names another one is refused.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -70,12 +75,15 @@ def copies_of(
     vault: Any = False,
     keep: Mapping[str, Any] | None = None,
     engine: str | None = "archive",
+    known: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """The items. Raises AnsibleFilterError."""
     there = [{key: value for key, value in one.items() if value not in (None, "")} for one in copies or []]
     if not there:
         return []
     _check(there)
+    if known:
+        _check_sets(there, {*filter(None, known), *(str(one.get("name")) for one in sets)})
     going = vaulted(sets, vault, engine)
     if not going and vaulted(sets, True, engine):
         raise AnsibleFilterError(
@@ -106,6 +114,16 @@ def _check(copies: Sequence[Mapping[str, Any]]) -> None:
             raise AnsibleFilterError(f"backup_copies: the copy {name} is there twice; give each a name of its own.")
         if not one.get("path"):
             raise AnsibleFilterError(f"backup_copies: the copy {name} has no path.")
+
+
+def _check_sets(copies: Sequence[Mapping[str, Any]], known: Collection[str]) -> None:
+    for one in copies:
+        given = one.get("sets") or []
+        if unknown := [str(each) for each in ([given] if isinstance(given, str) else given) if each not in known]:
+            raise AnsibleFilterError(
+                f"backup_copies: the copy {one['name']} names {', '.join(unknown)}, which is no set of any host; there "
+                f"are {', '.join(sorted(known))}."
+            )
 
 
 class FilterModule:

@@ -102,6 +102,13 @@ taken_from:
   returned: success
   type: str
   sample: offsite
+known_by:
+  description:
+    - What on the controller knows an archive that was taken from a copy as the host wrote it, V(vault) or V(evidence).
+      Null where nothing does. Then it is whole, but its origin is not proven. Null also where O(from=vault).
+  returned: success
+  type: str
+  sample: vault
 opened_with:
   description: The public key of what opened it; null where it was not encrypted.
   returned: success
@@ -120,7 +127,8 @@ entry:
 error_code:
   description:
     - What went wrong, for programs. One of C(vault_missing) (the message says what there is), C(copy_unknown),
-      C(copy_missing), C(copy_damaged), C(copy_failed), C(identity_missing), C(identity_exposed), C(sealed_unopened),
+      C(copy_missing), C(copy_damaged), C(copy_foreign) (not the archive that the vault or the evidence knows of that
+      time), C(copy_failed), C(identity_missing), C(identity_exposed), C(sealed_unopened),
       C(secret_missing), C(controller_full), C(take_failed), and those of an SFTP session as for
       M(proven.upkeep.backup_copy).
   returned: failure

@@ -25,6 +25,7 @@ from ..sftp.target import Target, command_line
 from .far_files import Reading, Writing, opened
 from .store import FAR_HASH, READ_BACK, Reader, Writer, hash_of, refusal
 
+_EXTENDED_REPLY = 201
 _HASH = re.compile(rb"\\?([0-9a-f]{64}) [ *]")
 _SLOWEST = 4 << 20  # bytes a second that a far side hashes at least
 # What is smaller is read back sooner than another connection is made.
@@ -54,6 +55,22 @@ class Far:
         return {
             one.filename: one.st_size or 0 for one in self._listed(folder) if stat.S_ISREG(one.st_mode or stat.S_IFREG)
         }
+
+    def changed_since(self, folder: str, moment: float) -> set[str]:
+        return {one.filename for one in self._listed(folder) if (one.st_mtime or 0) > moment}
+
+    def free(self, folder: str) -> int | None:
+        with self._told(folder) as client:
+            try:
+                full = self._full(folder).encode("utf-8", "surrogateescape")
+                kind, answer = client._request(sftp.CMD_EXTENDED, "statvfs@openssh.com", full)  # type: ignore[attr-defined]
+            except OSError:  # a server without that extension
+                return None
+        if kind != _EXTENDED_REPLY:
+            return None
+        # OpenSSH's PROTOCOL, 4.4: bsize, frsize, blocks, bfree, bavail, …
+        _block, fragment, blocks, _free, available = (answer.get_int64() for _field in range(5))
+        return available * fragment if blocks else None
 
     def folders(self, folder: str) -> list[str]:
         return sorted(one.filename for one in self._listed(folder) if stat.S_ISDIR(one.st_mode or 0))

@@ -29,6 +29,15 @@ class Mounted:
     def files(self, folder: str) -> dict[str, int]:
         return {entry.name: entry.stat().st_size for entry in self._entries(folder) if entry.is_file()}
 
+    def changed_since(self, folder: str, moment: float) -> set[str]:
+        return {entry.name for entry in self._entries(folder) if entry.is_file() and entry.stat().st_mtime > moment}
+
+    def free(self, folder: str) -> int | None:
+        with contextlib.suppress(OSError):
+            found = os.statvfs(self.path / folder)
+            return found.f_bavail * found.f_frsize if found.f_blocks else None
+        return None
+
     def folders(self, folder: str) -> list[str]:
         return sorted(entry.name for entry in self._entries(folder) if entry.is_dir(follow_symlinks=False))
 

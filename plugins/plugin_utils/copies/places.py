@@ -68,8 +68,18 @@ def _target(copy: Mapping[str, Any], secrets: Mapping[str, Any]) -> Target:
         raise UpkeepError("secret_missing", message)
     return Target(
         host=str(copy["sftp"]),
-        port=int(copy["port"]) if copy.get("port") else None,
+        port=_port(copy),
         user=str(copy["user"]) if copy.get("user") else None,
         arguments=tuple(str(each) for each in copy.get("ssh_arguments") or ()),
         password=str(secrets[str(secret)]) if secret else None,
     )
+
+
+def _port(copy: Mapping[str, Any]) -> int | None:
+    given = copy.get("port")
+    if given in (None, ""):
+        return None
+    if not str(given).isdecimal() or not 0 < int(given) < 65536:
+        message = f"backup_copies: the port of the copy {copy.get('name')} is {given!r}; give a number from 1 to 65535."
+        raise UpkeepError("bad_parameter", message)
+    return int(given)

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.proven.upkeep.plugins.module_utils.archive import retention
 
 from ..vault.index import Vaulted
+from .files import pulled
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,21 @@ def planned(
     verified: Collection[str] = (),
     append_only: bool = False,
     sealed_only: bool = False,
+    brought: Collection[str] = (),
 ) -> Plan:
     """By the copy's own rules over what both places have: what would go at once is not brought.
 
-    Never the newest one, nor one whose archive_sha256 is among `verified`, is removed; nothing at all from a place
-    that only takes. With `sealed_only` what is not encrypted does not leave the vault, and takes nobody's place; what
-    of it is there already stays by the rules.
+    Never the one that the vault pulled last, nor one that is `brought` (by `created`) in this run, nor one whose
+    archive_sha256 is among `verified`, is removed; nothing at all from a place that only takes. With `sealed_only` what
+    is not encrypted does not leave the vault, and takes nobody's place; what of it is there already stays by the rules.
     """
     theirs = {one.created: one for one in there}
     ours = {one.created: one for one in vault if one.sealed or not sealed_only}
     plain = [one for one in vault if one.created not in ours and not _same(one, theirs.get(one.created))]
     every = {**theirs, **ours}
-    kept, gone = retention.plan(_as_archives(every.values()), rules, at_least, None, verified)
+    # `created` is what a host's clock said: one that was ahead once must not outrank every later archive for ever.
+    current = {*brought, *(one.created for one in sorted(ours.values(), key=pulled)[-1:])}
+    kept, gone = retention.plan(_as_archives(every.values(), current), rules, at_least, None, verified)
     stays = [one["created"] for one in kept]
     bring = [ours[created] for created in stays if created in ours and not _same(ours[created], theirs.get(created))]
     goes = [one["created"] for one in gone if one["created"] in theirs]
@@ -60,9 +64,10 @@ def _same(ours: Vaulted, theirs: Vaulted | None) -> bool:
     return theirs is not None and theirs.sha256 == ours.sha256
 
 
-def _as_archives(entries: Iterable[Vaulted]) -> list[dict[str, Any]]:
-    ordered = sorted(entries, key=lambda one: one.created, reverse=True)
+def _as_archives(entries: Iterable[Vaulted], current: Collection[str]) -> list[dict[str, Any]]:
     return [
-        {"created": one.created, "sha256": one.archive_sha256, "bytes": one.bytes, "current": number == 0}
-        for number, one in enumerate(ordered)
-    ]
+        {
+            "created": one.created, "sha256": one.archive_sha256, "bytes": one.bytes, "current": one.created in current,
+        }
+        for one in entries
+    ]  # fmt: skip

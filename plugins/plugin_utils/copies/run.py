@@ -24,6 +24,8 @@ SCHEMA = "upkeep.copy/1"
 _PASSING = ("connection_lost", "host_unreachable")
 _ATTEMPTS = 4
 _PAUSE_S = 2.0
+_DAY_S = 86400
+_ALTERED = "it no longer has the hash that it was written with"
 REVERIFY_BYTES = 50 << 30
 
 
@@ -59,7 +61,7 @@ def run(
     """Copy. Returns upkeep.copy/1; with `check` what would be done. `folder` is the vault's.
 
     Raises UpkeepError with the document as `data`: vault_empty, copy_damaged, copy_corrupt, vault_damaged and those of
-    `Store`. Nothing is removed then.
+    `Store`. Nothing is removed then, unless what goes anyway had to make room.
     """
     run_ = _Run(vault, folder, store, wanted, say)
     try:
@@ -75,10 +77,10 @@ class _Run:
         self.place = files.folder_of(wanted.host, wanted.backup)
         self.started, self.clock = times.now(), time.monotonic()
         self.seen = dict(wanted.seen)
-        self.there = There([], {}, {}, [])
+        self.there = There([], {}, {}, {})
         self.found: dict[str, Any] = {
-            "brought": [], "removed": [], "swept": [], "reverified": None, "verified_by": None, "predicted": False,
-            "left_plain": 0,
+            "brought": [], "removed": [], "swept": [], "unclaimed": [], "skipped": [], "left_plain": 0,
+            "reverified": None, "verified_by": None, "predicted": False,
         }  # fmt: skip
 
     def go(self, check: bool) -> dict[str, Any]:
@@ -95,21 +97,23 @@ class _Run:
         if plan.plain:
             self.say(f"copy {self.wanted.copy}: left {len(plan.plain)} in the vault, which are not encrypted")
         if check:
-            return self._predicted(plan)
+            return self._predicted(plan, ours)
         for entry in plan.bring:
             self.say(f"copy {self.wanted.copy}: {self.wanted.backup} of {entry.created}, {entry.bytes} bytes")
-            self._again(lambda entry=entry: self._bring(entry))  # type: ignore[misc]
+            self._again(lambda entry=entry: self._bring_if_there(entry, plan))  # type: ignore[misc]
         self.there = self._again(lambda: files.there(self.store, self.wanted.host, self.wanted.backup))
         self._again(lambda: self._verify_one(plan))
         if not self.store.append_only:
             self._again(lambda: self._remove(self._plan(ours)))
+            self._again(lambda: self._sweep(ours))
         return self.told("ok", None)
 
     def _plan(self, ours: There) -> Plan:
         wanted = self.wanted
+        brought = {one["created"] for one in self.found["brought"]}
         return planned(
             ours.entries, self.there.entries, wanted.rules, wanted.at_least, wanted.verified, self.store.append_only,
-            wanted.sealed_only,
+            wanted.sealed_only, brought,
         )  # fmt: skip
 
     def _again(self, step: Callable[[], Any]) -> Any:
@@ -127,9 +131,20 @@ class _Run:
 
     # -- bring -----------------------------------------------------------------------------------------------------
 
-    def _bring(self, entry: Vaulted) -> None:
+    def _bring_if_there(self, entry: Vaulted, plan: Plan) -> None:
+        """The vault may let go of what was listed a while ago: that is no fault, and no reason to stop."""
+        try:
+            self._bring(entry, plan)
+        except UpkeepError as error:
+            if error.code != upload.WENT:
+                raise
+            self.say(f"copy {self.wanted.copy}: {error.message}")
+            self.found["skipped"].append({"created": entry.created, "why": error.message})
+
+    def _bring(self, entry: Vaulted, plan: Plan) -> None:
         begun = time.monotonic()
         self.store.make_folder(self.place)
+        self._make_room(entry, plan)
         source = self.folder / self.place
         archive = upload.put(self.store, source / entry.archive, self.place, entry.archive, entry.sha256)
         manifest = None
@@ -146,6 +161,28 @@ class _Run:
                 "duration_ms": int((time.monotonic() - begun) * 1000),
             }
         )  # fmt: skip
+
+    def _make_room(self, entry: Vaulted, plan: Plan) -> None:
+        """Where the archive does not fit, what goes anyway goes first, as far as a verified one stays."""
+        free, files_there = self.store.free(self.place), self.store.files(self.place)
+        needed = entry.bytes - files_there.get(files.part_of(entry.archive), 0)
+        if free is None or needed <= free or files_there.get(entry.archive) == entry.bytes:
+            return
+        newest, is_new = self.there.entries[:1], bool(self.found["brought"])
+        going = [one for one in reversed(plan.remove) if one in self.there.entries and (is_new or one not in newest)]
+        if self.store.append_only or not going or free + sum(one.bytes for one in going) < needed:
+            fewer = "" if self.store.append_only else ", or keep fewer archives (keep)"
+            raise UpkeepError(
+                "copy_full",
+                f"{self.store.place} has {free} bytes free, and {entry.archive} needs {needed}: make room there. Of "
+                f"archives remove the oldest by hand, its .json first{fewer}.",
+            )
+        if not is_new and not self._is_whole(newest[0])[0]:
+            raise self._damaged(newest[0].archive, _ALTERED)
+        for one in going:
+            if free < needed:
+                self._remove_one(one, plan)
+                free += one.bytes
 
     def _commit(self, entry: Vaulted) -> None:
         """The index entry, last: with it the archive is there."""
@@ -168,8 +205,8 @@ class _Run:
         new = {one["created"] for one in self.found["brought"]}
         going = {one.created for one in plan.remove}
         old = [one for one in self.there.entries if one.created not in new | going]
-        if self.there.unreadable:
-            raise self._damaged(self.there.unreadable[0], "its index entry cannot be read, or its archive is gone")
+        for name, why in self.there.unreadable.items():
+            raise self._damaged(name, why)
         if not old:
             return
         entry = min(old, key=lambda one: (self.seen.get(one.created, ""), one.created))
@@ -178,18 +215,23 @@ class _Run:
             self.found["reverified"] = {"created": entry.created, "ok": None, "why": why}
             return
         begun = time.monotonic()
-        found, by = self.store.hashed(f"{self.place}/{entry.archive}", entry.sha256)
-        ok = found == entry.sha256
-        if ok and entry.manifest and entry.manifest_sha256:
-            beside = self.store.hashed(f"{self.place}/{entry.manifest}", entry.manifest_sha256)[0]
-            ok = beside == entry.manifest_sha256
+        ok, by = self._is_whole(entry)
         self.found["reverified"] = {
             "created": entry.created, "ok": ok, "verified_by": by, "last": self.seen.get(entry.created),
             "duration_ms": int((time.monotonic() - begun) * 1000),
         }  # fmt: skip
         if not ok:
-            raise self._damaged(entry.archive, "it no longer has the hash that it was written with")
+            raise self._damaged(entry.archive, _ALTERED)
         self.seen[entry.created] = times.iso(times.now())
+
+    def _is_whole(self, entry: Vaulted) -> tuple[bool, str]:
+        """(whether it has its hashes, what told so)."""
+        found, by = self.store.hashed(f"{self.place}/{entry.archive}", entry.sha256)
+        ok = found == entry.sha256
+        if ok and entry.manifest and entry.manifest_sha256:
+            beside = self.store.hashed(f"{self.place}/{entry.manifest}", entry.manifest_sha256)[0]
+            ok = beside == entry.manifest_sha256
+        return ok, by
 
     def _damaged(self, name: str, why: str) -> UpkeepError:
         stamp = name.partition(".")[0]
@@ -202,28 +244,41 @@ class _Run:
     # -- remove ----------------------------------------------------------------------------------------------------
 
     def _remove(self, plan: Plan) -> None:
-        """The index entry first, so that nothing is there in part; the oldest first."""
+        """The oldest first."""
         for entry in reversed(plan.remove):
-            for name in (self.there.index[entry.created], entry.archive, entry.manifest):
-                if name:
-                    self.store.remove(f"{self.place}/{name}")
-            self.there.entries.remove(entry)
-            self.seen.pop(entry.created, None)
-            self.found["removed"].insert(0, _removed(entry, plan))
-        for name in self.there.leftovers():
-            if not any(name == each for one in plan.remove for each in (one.archive, one.manifest)):
+            self._remove_one(entry, plan)
+
+    def _remove_one(self, entry: Vaulted, plan: Plan) -> None:
+        """The index entry first, so that nothing is there in part."""
+        for name in (self.there.index[entry.created], entry.archive, entry.manifest):
+            if name:
                 self.store.remove(f"{self.place}/{name}")
-                self.found["swept"].append(name)
+                self.there.files.pop(name, None)
+        self.there.entries.remove(entry)
+        self.seen.pop(entry.created, None)
+        self.found["removed"].insert(0, _removed(entry, plan))
+
+    def _sweep(self, ours: There) -> None:
+        for name in self._leftovers(ours):
+            self.store.remove(f"{self.place}/{name}")
+            self.there.files.pop(name)
+            self.found["swept"].append(name)
+
+    def _leftovers(self, ours: There) -> list[str]:
+        """What may be swept; what may not is named in the document."""
+        young = self.store.changed_since(self.place, time.time() - _DAY_S)
+        swept, self.found["unclaimed"] = self.there.leftovers([one.created for one in ours.entries], young)
+        return swept
 
     # -- the document ----------------------------------------------------------------------------------------------
 
-    def _predicted(self, plan: Plan) -> dict[str, Any]:
+    def _predicted(self, plan: Plan, ours: There) -> dict[str, Any]:
         self.found["predicted"] = True
         self.found["brought"] = [
             {"created": one.created, "archive": one.archive, "bytes": one.bytes} for one in plan.bring
         ]
         self.found["removed"] = [_removed(entry, plan) for entry in plan.remove]
-        self.found["swept"] = [] if self.store.append_only else self.there.leftovers()
+        self.found["swept"] = [] if self.store.append_only else self._leftovers(ours)
         return self.told("ok", None)
 
     def told(self, status: str, reason: str | None) -> dict[str, Any]:
@@ -250,7 +305,7 @@ class _Run:
             **self.found,
             "verified_by": by,
             "entries": [_listed(one, self.seen) for one in entries],
-            "unreadable": self.there.unreadable,
+            "unreadable": list(self.there.unreadable),
             "status": status,
             "reason": reason,
             "started": times.iso(self.started),

@@ -45,6 +45,12 @@ class Store(Protocol):
     def files(self, folder: str) -> dict[str, int]:
         """The size of each file in `folder`, by name; nothing where there is no such folder."""
 
+    def changed_since(self, folder: str, moment: float) -> set[str]:
+        """The names of the files in `folder` that were written after `moment` (seconds since the epoch)."""
+
+    def free(self, folder: str) -> int | None:
+        """The bytes that there is room for in `folder`; None where the place does not say."""
+
     def folders(self, folder: str) -> list[str]:
         """The names of the folders in it."""
 
@@ -92,7 +98,9 @@ def refusal(place: str, path: str, error: OSError) -> UpkeepError:
     why = error.strerror or str(error) or type(error).__name__
     if error.errno in _FULL:
         return UpkeepError(
-            "copy_full", f"{place} takes no more ({why}, at {path}): make room there, or keep fewer archives (keep)."
+            "copy_full",
+            f"{place} takes no more ({why}, at {path}): make room there. Of archives remove the oldest by hand, its "
+            ".json first.",
         )
     if error.errno in _CLOSED:
         return UpkeepError(

@@ -18,10 +18,12 @@ from pathlib import Path
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 
-from .. import names, sealing
+from .. import evidence, names, sealing
+from ..vault import index
 from ..vault.index import Vaulted, chosen
 from . import files
 from .mounted import Mounted
+from .places import FROM_VAULT
 from .store import PART, PIECE, Store, hash_of
 
 
@@ -36,14 +38,19 @@ class Taken:
 
 
 def find(store: Store, host: str, backup: str, at: str | None, name: str) -> Vaulted:
-    """The newest of the set, or that of a time. Raises UpkeepError `vault_missing`, which says what there is."""
-    there = files.there(store, host, backup).entries
+    """The newest of the set, or that of a time: an entry of exactly that host and set.
+
+    Raises UpkeepError `vault_missing`, which says what there is, and what of it does not count.
+    """
+    found = files.there(store, host, backup)
+    there = found.entries
     nothing = f"{_called(name)} ({store.place}) has no archive of {backup} of {host}"
     try:
         return chosen(there, at, nothing)
     except UpkeepError as error:
         others = _what_there_is(store, host) if not there and error.code == "vault_missing" else ""
-        raise UpkeepError(error.code, error.message + others) from None
+        not_counted = "".join(f" {name} does not count: {why}." for name, why in found.unreadable.items())
+        raise UpkeepError(error.code, error.message + others + not_counted) from None
 
 
 def check_key(entry: Vaulted, identity: Path | None) -> None:
@@ -56,6 +63,29 @@ def check_key(entry: Vaulted, identity: Path | None) -> None:
         )
     if entry.sealed and identity is not None:
         sealing.check_identity(identity)
+
+
+def check_origin(home: Path, entry: Vaulted) -> str | None:
+    """What here knows the archive of `entry` as its host wrote it: vault, evidence, or None where nothing does.
+
+    A copy proves only that it is whole: whoever may write there may put another archive with an entry that fits. Raises
+    UpkeepError `copy_foreign` where what is known is another one.
+    """
+    folder = evidence.place(home, entry.host, entry.backup)
+    known = [(FROM_VAULT, one.document()) for one in index.entries(home, entry.host, entry.backup)]
+    known += [("evidence", one) for one in (evidence.last_vaulted(folder), evidence.last_success(folder)) if one]
+    for what, one in known:
+        sha256 = one.get("archive_sha256") or one.get("sha256")
+        if one.get("created") == entry.created and sha256 == entry.archive_sha256:
+            return what
+        if one.get("created") == entry.created and sha256:
+            raise UpkeepError(
+                "copy_foreign",
+                f"{entry.archive}, of {entry.created}, is not the archive that {entry.backup} of {entry.host} had, "
+                f"by the {what} here ({entry.archive_sha256[:16]}… instead of {str(sha256)[:16]}…): do not restore it; "
+                "take another one (at, from), and find out who writes to that copy.",
+            )
+    return None
 
 
 def path_of(entry: Vaulted) -> str:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from .files import numbered, part_of
 from .store import PIECE, Reader, Store, hash_of
 
 _NAMES = 100
+WENT = "vault_went"
 
 
 @dataclass(frozen=True)
@@ -28,17 +31,19 @@ class Sent:
 def put(store: Store, source: Path, folder: str, name: str, sha256: str) -> Sent:
     """Bring `source`, whose hash is `sha256`, into `folder`; one that is there already is verified and taken.
 
-    A name that something else has is numbered. Raises UpkeepError copy_corrupt, vault_damaged and those of `Store`.
+    A name that something else has is numbered. Raises UpkeepError `WENT` where the vault has let go of `source`,
+    copy_corrupt, vault_damaged and those of `Store`.
     """
+    with _here(source):
+        size = source.stat().st_size
     files = store.files(folder)
-    size = source.stat().st_size
     for number in range(1, _NAMES):
         chosen = numbered(name, number)
         if chosen not in files:
             return (
                 _append(store, source, folder, chosen, sha256)
                 if store.append_only
-                else _replace(store, source, folder, chosen, sha256, files.get(part_of(chosen), 0))
+                else _replace(store, source, folder, chosen, sha256, files.get(part_of(chosen), 0), size)
             )
         if files[chosen] == size:
             found, by = store.hashed(f"{folder}/{chosen}", sha256)
@@ -59,10 +64,16 @@ def _append(store: Store, source: Path, folder: str, name: str, sha256: str) -> 
     return Sent(name, sent, 0, by)
 
 
-def _replace(store: Store, source: Path, folder: str, name: str, sha256: str, begun: int) -> Sent:
+def _replace(store: Store, source: Path, folder: str, name: str, sha256: str, begun: int, size: int) -> Sent:
     part = f"{folder}/{part_of(name)}"
-    begun = begun if begun <= source.stat().st_size else 0
-    sent = _send(store, source, part, begun)
+    begun = begun if begun <= size else 0
+    try:
+        sent = _send(store, source, part, begun)
+    except UpkeepError as error:
+        if error.code == "copy_full":  # what was begun must not hold the last bytes
+            with contextlib.suppress(UpkeepError):
+                store.remove(part)
+        raise
     found, by = store.hashed(part, sha256)
     if found != sha256 and begun:  # what an earlier run left there was not what it should be
         begun, sent = 0, sent + _send(store, source, part, 0)
@@ -76,8 +87,11 @@ def _replace(store: Store, source: Path, folder: str, name: str, sha256: str, be
 
 def _send(store: Store, source: Path, path: str, at: int | None) -> int:
     sent = 0
-    with source.open("rb", buffering=0) as stream, store.writing(path, at) as there:
-        stream.seek(at or 0)
+    with contextlib.ExitStack() as held:
+        with _here(source):
+            stream = held.enter_context(source.open("rb", buffering=0))
+            stream.seek(at or 0)
+        there = held.enter_context(store.writing(path, at))
         while piece := _piece(stream, source):
             there.write(piece)
             sent += len(piece)
@@ -85,9 +99,17 @@ def _send(store: Store, source: Path, path: str, at: int | None) -> int:
 
 
 def _piece(stream: Reader, source: Path) -> bytes:
+    with _here(source):
+        return stream.read(PIECE)
+
+
+@contextlib.contextmanager
+def _here(source: Path) -> Iterator[None]:
     """What cannot be read here is no fault of the other side."""
     try:
-        return stream.read(PIECE)
+        yield
+    except FileNotFoundError:
+        raise UpkeepError(WENT, f"{source} went from the vault meanwhile, and is not copied.") from None
     except OSError as error:
         raise UpkeepError(
             "vault_damaged", f"{source} cannot be read ({error.strerror}): look at this disk, and pull it anew."
@@ -96,7 +118,7 @@ def _piece(stream: Reader, source: Path) -> bytes:
 
 def _corrupt(store: Store, source: Path, path: str, sha256: str, found: str) -> UpkeepError:
     """Whose fault it is decides what to do: hash what is here."""
-    with source.open("rb") as stream:
+    with _here(source), source.open("rb") as stream:
         here = hash_of(stream)
     if here != sha256:
         return UpkeepError(

@@ -82,6 +82,23 @@ def test_where_encryption_is_on_the_plain_ones_stay(act, tmp_path):
     assert not made["changed"] and made["data"]["left_plain"] == 1 and not list((tmp_path / "disk").rglob("*.tar.gz"))
 
 
+def test_a_copy_proves_no_origin(act, tmp_path):
+    home, copy = tmp_path / "home", {"name": "disk", "path": str(tmp_path / "disk"), "require_mount": False}
+    act(backup_copy, backup="etc", copy=copy)
+    given = {"backup": "etc", "from": "disk", "copies": [copy], "dest": str(tmp_path / "taken")}
+    assert act(vault_take, **given)["known_by"] == "vault"
+    (one,) = index.entries(home, "web1", "etc")
+    index.remove(index.place(home, "web1", "etc"), one)
+    assert act(vault_take, **given)["known_by"] is None
+    place = evidence.place(home, "web1", "etc") / "last_success.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for sha256, known in ((one.archive_sha256, "evidence"), ("0" * 64, None)):
+        place.write_text(json.dumps({"host": "web1", "backup": "etc", "created": CREATED, "sha256": sha256}))
+        taken = act(vault_take, **given)
+        assert taken.get("known_by") == known
+    assert taken["error_code"] == "copy_foreign" and "the evidence here" in taken["msg"]
+
+
 @pytest.mark.parametrize(
     ("plugin", "arguments", "code"),
     [

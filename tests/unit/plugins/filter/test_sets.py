@@ -87,3 +87,10 @@ def test_copies_of_sets_that_go_to_the_vault():
 def test_copies_that_make_no_sense(copies, told):
     with pytest.raises(AnsibleFilterError, match=told):
         copies_of([{"name": "etc"}], copies, told != "backup_vault: true" and True)
+
+
+def test_a_copy_of_a_set_that_no_host_has_is_refused():
+    copy, sets = {**OFFSITE, "sets": ["etc", "shopp"]}, [{"name": "etc"}]
+    with pytest.raises(AnsibleFilterError, match="names shopp, which is no set of any host; there are etc, shop"):
+        copies_of(sets, [copy], True, known=["etc", "shop"])
+    assert len(copies_of(sets, [{**copy, "sets": ["etc", "shop"]}], True, known=["etc", "shop"])) == 1

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 
@@ -11,6 +12,7 @@ import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.plugin_utils.copies import far, places, run, take, upload
 from ansible_collections.proven.upkeep.plugins.plugin_utils.copies.store import FAR_HASH, READ_BACK
+from ansible_collections.proven.upkeep.plugins.plugin_utils.vault import index
 
 from tests.unit.plugins.plugin_utils.copies.conftest import copy_on
 
@@ -84,6 +86,23 @@ def test_its_own_retention_never_the_newest_nor_the_verified(vault, place, opene
     assert all(name.startswith(("20261101", "20261104")) for name in names(folder)) and len(names(folder)) == 6
 
 
+def test_a_clock_that_was_ahead_once_outranks_no_later_archive(vault, place, opened, tmp_path):
+    copy, _folder = place
+    ahead = "2038-01-19T03:14:07Z"
+    vault.add(ahead, content=b"ahead", pulled_at=DAYS[0])
+    with opened(copy) as store:
+        copied(vault, store, wanted(1))
+        for day in DAYS[1:4]:
+            vault.add(day, content=day.encode())
+            document = copied(vault, store, wanted(1))
+            assert document["created"] == day and [one["created"] for one in document["brought"]] == [day]
+        there = run.files.there(store, "web1", "data")
+        assert take.find(store, "web1", "data", None, "far").created == DAYS[3]
+        assert take.find(store, "web1", "data", ahead[:10], "far").created == DAYS[3]
+    if not copy.get("append_only"):
+        assert [one.created for one in there.entries] == [DAYS[3], ahead]
+
+
 def test_a_cut_upload_goes_on_where_it_stopped(vault, place, opened):
     copy, folder = place
     one = vault.add(DAYS[0], content=os.urandom(3 << 20))
@@ -154,18 +173,92 @@ def test_a_cut_index_entry_and_leftovers(vault, place, opened):
     there.mkdir(parents=True)
     (there / one.entry).write_text('{"schema": "upkeep.vau')
     (there / "20261009T000000Z.tar.zst.part").write_text("begun once")
+    os.utime(there / "20261009T000000Z.tar.zst.part", (0, 0))
+    (there / "20261010T000000Z.tar.zst.part").write_text("being brought by another controller")
     (there / "notes.txt").write_text("somebody's own")
     with opened(copy) as store:
-        if copy.get("append_only"):
-            with pytest.raises(UpkeepError) as failed:
-                copied(vault, store, wanted())
-            document = failed.value.details["data"]
-            assert one.entry in failed.value.message and "20261101T080000Z.2.json" in names(folder)
-            assert document["brought"] and document["kept"]["archives"] == 1
-        else:
-            document = copied(vault, store, wanted())
-            assert document["swept"] == ["20261009T000000Z.tar.zst.part"]
+        document = copied(vault, store, wanted())
+        again = copied(vault, store, wanted())
+    assert document["brought"] and document["kept"]["archives"] == 1 and document["unreadable"] == []
+    assert again["status"] == "ok" and again["brought"] == []
+    assert ("20261101T080000Z.2.json" in names(folder)) == bool(copy.get("append_only"))
+    if not copy.get("append_only"):
+        assert document["swept"] == ["20261009T000000Z.tar.zst.part"]
     assert "notes.txt" in names(folder)
+
+
+def test_an_archive_that_was_cut_is_not_there(vault, place, opened):
+    copy, folder = place
+    one = vault.add(DAYS[0], content=b"whole")
+    with opened(copy) as store:
+        copied(vault, store, wanted())
+        (folder / "web1/data" / one.archive).write_bytes(b"")
+        with pytest.raises(UpkeepError) as failed:
+            take.find(store, "web1", "data", None, "far")
+        assert f"{one.entry} does not count" in failed.value.message and "0 bytes of 5" in failed.value.message
+        document = copied(vault, store, wanted())
+        entry = take.find(store, "web1", "data", None, "far")
+    assert document["status"] == "ok" and [each["created"] for each in document["brought"]] == [DAYS[0]]
+    assert (folder / "web1/data" / entry.archive).read_bytes() == b"whole"
+
+
+def test_an_archive_whose_entry_is_lost_is_left_and_named(vault, tmp_path, opened):
+    """It may be the last one that there is: the vault no longer has it."""
+    folder = tmp_path / "copy/web1/data"
+    old = vault.add(DAYS[0])
+    with opened({"name": "disk", "path": str(tmp_path / "copy"), "require_mount": False}) as store:
+        copied(vault, store, wanted())
+        index.remove(vault.folder / "web1/data", old)
+        vault.add(DAYS[1])
+        (folder / old.entry).unlink()
+        for name in (old.archive, old.manifest):
+            os.utime(folder / name, (0, 0))
+        for check in (True, False):
+            document = copied(vault, store, wanted(1), check)
+            assert (document["swept"], document["unclaimed"]) == ([], [old.archive, old.manifest])
+    assert (folder / old.archive).read_bytes() == b"archive"
+
+
+def test_what_went_from_the_vault_meanwhile_is_skipped(vault, place, opened, monkeypatch):
+    copy, _folder = place
+    entries = [vault.add(day, content=day.encode()) for day in DAYS[:2]]
+    planned, here = run.planned, vault.folder / "web1/data"
+
+    def pruned(*given):
+        index.remove(here, entries[0])
+        return planned(*given)
+
+    monkeypatch.setattr(run, "planned", pruned)
+    with opened(copy) as store:
+        document = copied(vault, store, wanted())
+        assert [one["created"] for one in document["brought"]] == [DAYS[1]] and document["status"] == "ok"
+        assert [one["created"] for one in document["skipped"]] == [DAYS[0]]
+        vault.add(DAYS[2])
+        monkeypatch.setattr(run, "planned", lambda *given: (loop(here), planned(*given))[1])
+        with pytest.raises(UpkeepError) as failed:
+            copied(vault, store, wanted())
+    assert failed.value.code == "vault_damaged" and failed.value.details["data"]["status"] == "failed"
+
+
+def loop(folder):
+    """The archive of the third day can no longer be opened."""
+    path = folder / "20261103T080000Z.tar.gz"
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("more", [{"host": "web2"}, {"backup": "etc"}, {"created": DAYS[1]}])
+def test_an_entry_that_belongs_elsewhere_does_not_count(vault, tmp_path, opened, more):
+    one = vault.add(DAYS[0])
+    folder = tmp_path / "copy"
+    with opened({"name": "disk", "path": str(folder), "require_mount": False}) as store:
+        copied(vault, store, wanted())
+        path = folder / "web1/data" / one.entry
+        path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+        with pytest.raises(UpkeepError) as failed:
+            take.find(store, "web1", "data", None, "far")
+        assert failed.value.code == "vault_missing" and "does not belong there" in failed.value.message
+        assert [each["created"] for each in copied(vault, store, wanted())["brought"]] == [DAYS[0]]
 
 
 def test_sealed_anew_takes_the_place_of_what_was_there(vault, place, opened):
@@ -173,6 +266,7 @@ def test_sealed_anew_takes_the_place_of_what_was_there(vault, place, opened):
     vault.add(DAYS[0], content=b"to one key")
     with opened(copy) as store:
         copied(vault, store, wanted())
+        os.utime(folder / "web1/data/20261101T080000Z.tar.gz", (0, 0))
         new = vault.add(DAYS[0], content=b"to two keys")
         document = copied(vault, store, wanted())
         (entry,) = run.files.there(store, "web1", "data").entries
@@ -272,7 +366,7 @@ def test_a_line_that_breaks_is_tried_again(vault, servers, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("kind", ["mounted", "sftp_only"])
-def test_a_full_disk_and_a_closed_one(vault, servers, tmp_path, kind):
+def test_a_full_disk_and_a_closed_one(vault, servers, tmp_path, kind, monkeypatch):
     """A real tmpfs of two megabytes."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -287,9 +381,20 @@ def test_a_full_disk_and_a_closed_one(vault, servers, tmp_path, kind):
             vault.add(DAYS[1], content=os.urandom(4 << 20))
             with pytest.raises(UpkeepError) as failed:
                 copied(vault, store, wanted(1))
-        assert failed.value.code == "copy_full" and "make room" in failed.value.message
-        assert failed.value.details["data"]["kept"]["archives"] == 1
-        assert "20261101T080000Z.tar.gz" in names(disk)
+            assert failed.value.code == "copy_full" and "make room" in failed.value.message
+            assert failed.value.details["data"]["kept"]["archives"] == 1
+            assert "20261101T080000Z.tar.gz" in names(disk) and not any("part" in name for name in names(disk))
+            # What goes anyway makes room for what comes; the newest, verified, stays until that is there.
+            index.remove(vault.folder / "web1/data", vault.add(DAYS[1]))
+            for day in DAYS[2:5]:
+                vault.add(day, content=os.urandom(900_000))
+                healed = copied(vault, store, wanted(2))
+            assert [one["created"] for one in healed["entries"]] == [DAYS[4], DAYS[3]]
+            monkeypatch.setattr(type(store), "free", lambda *given: None)
+            vault.add(DAYS[5], content=os.urandom(900_000))
+            with pytest.raises(UpkeepError) as failed:
+                copied(vault, store, wanted(2))
+        assert failed.value.code == "copy_full" and not any("part" in name for name in names(disk))
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
     if kind == "mounted":
@@ -328,6 +433,14 @@ def test_secrets_are_named_never_shown(vault):
     with pytest.raises(UpkeepError) as failed:
         places.named([copy], "off")
     assert failed.value.code == "copy_unknown" and "far" in failed.value.message
+
+
+@pytest.mark.parametrize("port", ["abc", 0, 70000, -1, [22]])
+def test_a_port_that_is_none(vault, port):
+    copy = {"name": "far", "sftp": "nowhere", "path": "x", "port": port}
+    with pytest.raises(UpkeepError) as failed, places.opened(copy, {}, vault.home):
+        pass
+    assert failed.value.code == "bad_parameter" and "the port of the copy far" in failed.value.message
 
 
 def test_the_document_fits_its_schema(vault, place, opened, validate):
