@@ -101,6 +101,8 @@ class ActionModule(DrillHostAction):
         )
         with place as store:
             entry = take.find(store, self.given["host"], told.backup, self.given["at"], name)
+            if name != places.FROM_VAULT:
+                take.check_origin(home, entry)
             told.entry = entry.document()
             key = home / Path(identity).expanduser() if identity else None
             if self.check:
