@@ -58,6 +58,8 @@ class ActionModule(UpkeepAction):
                     with locks.exclusive(home / "state" / "copies" / f"{names.encode(f'{name} {host} {backup}')}.lock"):
                         document = run.run(places.vault(home), places.vault(home).path, store, wanted, say=_say)
         except UpkeepError as error:
+            if error.code == "vault_empty":  # why it is, the vault's own record says
+                return {"changed": False, "skipped": True, "skip_reason": f"vault_empty: {error.message}"}
             # Also where it failed before there was anything to tell, the evidence must say which copy it was.
             told = {"schema": run.SCHEMA, "backup": backup, "copy": name, "status": "failed", "reason": error.message}
             raise UpkeepError(error.code, error.message, **{"data": told, **error.details}) from None

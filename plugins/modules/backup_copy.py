@@ -123,7 +123,7 @@ data:
     reason: null
 error_code:
   description:
-    - What went wrong, for programs. One of C(vault_empty), C(vault_damaged), C(copy_full), C(copy_unwritable),
+    - What went wrong, for programs. One of C(vault_damaged), C(copy_full), C(copy_unwritable),
       C(copy_not_mounted), C(copy_corrupt) (what was just written reads back differently), C(copy_damaged) (what was
       written earlier does), C(copy_failed), C(secret_missing), C(bad_parameter), C(bad_keep), C(host_key_unknown),
       C(host_key_changed), C(auth_failed), C(host_unreachable), C(sftp_refused), C(connection_lost).

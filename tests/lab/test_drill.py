@@ -15,7 +15,11 @@ BIG = [{"name": "big", "paths": ["/root/big"]}]
 
 
 def drill(clone, place, sets=SETS, **more):
-    options = {"target": "web1", "backup_sets": sets, "restore_test_only": [sets[0]["name"]]}
+    options = {
+        "target": "web1", "backup_sets": sets, "restore_test_only": [sets[0]["name"]],
+        # From the host itself, piece by piece.
+        "backup_vault": False, "backup_copies": [], "restore_test_from": "host",
+    }  # fmt: skip
     assert clone.run("playbooks/backup.yml", INVENTORY, **{**options, "backup_only": [sets[0]["name"]]}).rc == 0
     return clone.run(DRILL, INVENTORY, restore_test_on=place, **options, **more)
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 SETS = {"web1": {"etc", "shop"}, "web2": {"etc", "shop"}, "db1": {"etc", "database"}}
 # Round trips that a host takes for the whole job: one module a phase, and one a backup set where a phase has several.
-HOST_TASKS = {"proven.upkeep.backup_archive", "proven.upkeep.restore_verify", "proven.upkeep.patch_level"}
+HOST_TASKS = {
+    "proven.upkeep.backup_archive", "proven.upkeep.backup_pull", "proven.upkeep.restore_verify", "proven.upkeep.patch_level",
+}  # fmt: skip
 
 
 def test_three_hosts_observed_and_proven(lab, maintain, clone):
@@ -28,7 +30,7 @@ def test_three_hosts_observed_and_proven(lab, maintain, clone):
         assert patch["reboot_required"] is None
     clone.validate_documents()
     # Everything else runs on the controller.
-    controllers = {"run_open", "record", "audit_patch_level", "audit_advisories", "report", "gate"}
+    controllers = {"run_open", "record", "backup_copy", "audit_patch_level", "audit_advisories", "report", "gate"}
     actions = {each["task_action"] for each in ran.tasks("ok")} - {f"proven.upkeep.{each}" for each in controllers}
     assert actions == {*HOST_TASKS, "ansible.builtin.validate_argument_spec", "ansible.builtin.include_role"}
 

@@ -115,6 +115,7 @@ def test_a_database_host_survives_its_loss(lab, clone, clone_at, tmp_path):
         "backup_identity": "state/keys/backup.agekey",
     }
     before = lab.shell("db1", LISTING)
+    lab.shell("vault1", "rm -rf /var/copies/db1")  # what other tests copied there, as plain text
 
     def run(place, playbook, **more):
         return place.run(playbook, INVENTORY, cmdline=f"-e @{secrets}", **given, **more)
