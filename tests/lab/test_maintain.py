@@ -6,9 +6,7 @@ from __future__ import annotations
 
 SETS = {"web1": {"etc", "shop"}, "web2": {"etc", "shop"}, "db1": {"etc", "database"}}
 # Round trips that a host takes for the whole job: one module a phase, and one a backup set where a phase has several.
-HOST_TASKS = {
-    "proven.upkeep.backup_archive", "proven.upkeep.backup_pull", "proven.upkeep.restore_verify", "proven.upkeep.patch_level",
-}  # fmt: skip
+HOST_TASKS = {f"proven.upkeep.{name}" for name in ("backup_archive", "backup_pull", "restore_verify", "patch_level")}
 
 
 def test_three_hosts_observed_and_proven(lab, maintain, clone):
