@@ -172,8 +172,7 @@ def _restored(data: Mapping[str, Any], part: Part) -> str:
     if data.get("schema") == "upkeep.loaded/1":
         return _loaded_for_real(data, part)
     counts = data.get("counts") or {}
-    told = [f"{amount(counts.get(name))} {name}" for name in _RESTORED]
-    told = [text for text in told if not text.startswith("0 ")] or ["nothing to do"]
+    told = [f"{amount(counts[name])} {name}" for name in _RESTORED if counts.get(name)] or ["nothing to do"]
     where = printable(str(data.get("dest")))
     if data.get("archive_created"):
         where += f", as of {data['archive_created']}"

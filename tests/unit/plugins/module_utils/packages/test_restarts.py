@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ from hypothesis import strategies as st
 NOTHING = restarts.re.compile(rb"^/(dev|memfd:)")
 
 
+def until(true, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def sleeper(tmp_path):
     """A running process whose program is a copy that the test may delete or replace."""
@@ -25,6 +33,8 @@ def sleeper(tmp_path):
     shutil.copy(shutil.which("sleep"), str(program))
     process = subprocess.Popen([str(program), "600"])
     try:
+        # The program is mapped a moment after the call that starts it returns.
+        until(lambda: str(program) in Path(f"/proc/{process.pid}/maps").read_text())
         yield program, process
     finally:
         process.kill()
