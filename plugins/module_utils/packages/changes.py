@@ -32,7 +32,7 @@ def transactions(manager: str, root: str = "/") -> Transactions:
     if manager not in CHANGES:
         raise UpkeepError(
             "manager_unsupported",
-            f"Upkeep cannot change packages with {manager}: only with {', '.join(CHANGES)}. Patch this host another way.",
+            f"Upkeep cannot change packages with {manager}, only with {', '.join(CHANGES)}: leave this host out.",
             manager=manager,
         )
     return CHANGES[manager](root)
