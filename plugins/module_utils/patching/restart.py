@@ -91,13 +91,13 @@ def _sort_out(stale: Sequence[str], exclude: Sequence[str], result: Dict[str, An
     if check_mode:
         result["restarted"] = [{"unit": unit["Id"], "duration_ms": None} for unit in wanted]
         return
-    for unit in wanted:
+    for each in wanted:
         begun = time.monotonic()
-        trouble = _restart(unit)
+        trouble = _restart(each)
         if trouble:
-            result["failed"].append({"unit": unit["Id"], "why": trouble})
+            result["failed"].append({"unit": each["Id"], "why": trouble})
         else:
-            result["restarted"].append({"unit": unit["Id"], "duration_ms": round((time.monotonic() - begun) * 1000)})
+            result["restarted"].append({"unit": each["Id"], "duration_ms": round((time.monotonic() - begun) * 1000)})
     _find_fallen(result)
 
 
