@@ -86,6 +86,8 @@ def test_another_kernel_than_expected():
     assert raised.value.code == "reboot_kernel" and raised.value.details["data"]["rebooted"] is True
     assert "6.1.0-40-amd64 and not with 6.1.0-41-amd64" in raised.value.message
     assert rebooting.judge(World(BACK).wait(), "web1", 600, None)["kernel"] == "6.1.0-40-amd64"
+    container = World({**BACK, "container": True})
+    assert rebooting.judge(container.wait(), "web1", 600, "6.1.0-41-amd64")["kernel"] == "6.1.0-40-amd64"
 
 
 def test_a_line_a_minute():
