@@ -45,7 +45,7 @@ def run(request: Request) -> Dict[str, Any]:
     if request.check_mode:
         return _result(request, path, manager, actions, job.look(path), reattached=False)
     claim.renew(request.patch_id, request.process)
-    with claim.locked():
+    with folder.locked():
         found = job.look(path)
         reattached = found.job is not None and not _is_of(found, state)
         if _is_to_start(found, state, request.direction):
@@ -54,10 +54,7 @@ def run(request: Request) -> Dict[str, Any]:
         found = job.wait(path, request.wait)
     if found.job == "died" and _is_to_start(found, state, request.direction):
         return run(request)  # once more, to repair it: the next try is the last
-    changed: Dict[str, Any] = {}
-    if request.direction == "apply" and found.job == "ok" and state["stage"] in (*folder.UNCHANGED_STAGES, "applying"):
-        changed["stage"] = "applied"
-    folder.note(request.patch_id, request.states, **changed)
+    _note(request, state, applied=request.direction == "apply" and found.job == "ok")
     return _result(request, path, manager, actions, found, reattached)
 
 
@@ -74,6 +71,15 @@ def moved(actions: Sequence[Action], simulation: Simulation) -> List[str]:
 def left(actions: Sequence[Action], installed: Mapping[Any, str]) -> List[Action]:
     """What is not done yet."""
     return [action for action in actions if installed.get((action.name, action.arch)) != action.after]
+
+
+def _note(request: Request, state: Mapping[str, Any], applied: bool) -> None:
+    """By the time that a slice has been waited for, another run may have gone on with the work: its word counts."""
+    with folder.locked():
+        now = folder.state_of(request.patch_id)
+        if now["run_ids"][-1] == state["run_ids"][-1]:
+            stage = {"stage": "applied"} if applied and now["stage"] == "applying" else {}
+            folder.note(request.patch_id, request.states, **stage)
 
 
 def _told(action: Action) -> str:
