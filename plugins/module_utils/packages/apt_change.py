@@ -77,7 +77,7 @@ class Apt:
             source = Source(commands, coming)
             gone = [item for item in coming if item not in source.hashes]
             if gone:
-                raise _moved(gone, "the lists of this host do not have it any more")
+                raise _apt_files.moved(gone, "the lists of this host do not have it any more")
             pool.tidy(self._of_use(commands.paths(), coming).__contains__)
             missing = [item for item in coming if not _lies_in(folder, item, source)]
             found = {item: source.on_disk(item) for item in missing}
@@ -86,15 +86,8 @@ class Apt:
             wanted = [item for item in missing if not found[item]]
             came, said = source.download(wanted, folder)
             lost = [item for item in wanted if item not in came]
-            if lost and _apt_files.says_gone(said):
-                raise _moved(lost, "its repository has no such file any more")
             if lost:
-                raise UpkeepError(
-                    "fetch_failed",
-                    f"{', '.join(map(str, lost))} could not be fetched, and nothing was changed: "
-                    f"{said or 'what came is not what the lists of this host say.'}",
-                    missing=[str(item) for item in lost],
-                )
+                raise _apt_files.trouble(lost, said)
             self._remember(commands, coming, folder, actions)
             return sum(source.sizes.values())
 
@@ -302,11 +295,3 @@ def _kept(item: Item, folder: str, found: bool, offered: bool, said: str) -> Kep
         return Kept(item.name, item.arch, item.version, path, os.stat(path).st_size)
     why = f"its download failed: {said}" if offered else "no repository has it any more, and neither has this host"
     return Kept(item.name, item.arch, item.version, None, 0, why)
-
-
-def _moved(gone: Sequence[Item], why: str) -> UpkeepError:
-    return UpkeepError(
-        "plan_moved",
-        f"{', '.join(map(str, gone))} cannot be had: {why}. Nothing was changed; refresh the lists, and plan again.",
-        gone=[str(item) for item in gone],
-    )
