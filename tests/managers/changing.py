@@ -127,6 +127,13 @@ class World:
                 well = well and done.returncode in step["allow"]
         return well, "".join(said)
 
+    def lose(self, package: Package) -> None:
+        """The server has it no longer, whatever its lists say."""
+        served = [*self.root.parent.glob("srv/**/*"), *self.root.parent.glob("served/**/*")]
+        for path in served:
+            if path.name.startswith(f"{package.name}-{self.version(package)}"):
+                path.unlink()
+
     def versions(self) -> dict[str, str]:
         """Version by name of what is installed."""
         return {key.partition("/")[0]: version for key, version in self.ask("installed").items()}
@@ -162,7 +169,9 @@ class RpmWorld(World):
         lines = [f"Requires: {each}" for each in package.needs]
         if package.replaces:
             lines += [f"Obsoletes: {package.replaces} < 9", f"Provides: {package.replaces} = 9"]
-        post = 'error("it does not work")' if package.broken_script else None
+        # Its own word that there is a shell makes it installable; that there is none makes the script fail.
+        lines += ["Provides: /bin/sh"] if package.broken_script else []
+        post = "true" if package.broken_script else None
         return Rpm(package.name, package.version, lines=tuple(lines), config=package.config, post=post)
 
     def install(self, *packages: Package) -> None:
@@ -184,7 +193,8 @@ class Dnf(RpmWorld):
 
     def offer(self, *packages: Package, **options: str) -> None:
         self.system.serve(Repo("base", [self.rpm(each) for each in packages]), **options)
-        self.system.dnf("-q", "makecache", "--refresh")
+        # dnf5 takes a refresh for done while what it has is young.
+        self.system.dnf("-q", "makecache", "--refresh", *(["--setopt=*.metadata_expire=1"] * (self.kind == "dnf5")))
 
     def automatic(self, *names: str) -> None:
         self.system.dnf("-y", "-C", "mark", *(["remove"] if self.kind == "dnf4" else ["dependency"]), *names)

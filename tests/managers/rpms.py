@@ -20,8 +20,7 @@ RPM_DB = "/var/lib/rpm"
 class Rpm:
     """A package without files. `lines` are further lines of its spec, such as `Requires: extra`.
 
-    `config` is the content of a configuration file `/etc/<name>.conf`, `post` a Lua script that runs after it came: it
-    needs no shell in the system that it comes to.
+    `config` is the content of a configuration file `/etc/<name>.conf`, `post` a shell script that runs after it came.
     """
 
     name: str
@@ -107,7 +106,7 @@ class Forge:
             lines.append(f"%config(noreplace) /{path}")
             lines += ["%install", "mkdir -p %{buildroot}/etc", f"echo '{rpm.config}' > %{{buildroot}}/{path}"]
         if rpm.post is not None:
-            lines += [f"%post -n {rpm.name} -p <lua>", rpm.post]
+            lines += [f"%post -n {rpm.name}", rpm.post]
         spec.write_text("\n".join(lines) + "\n")
         define = ["--define", f"_topdir {self.folder}/top", "--define", f"_rpmdir {done.parent}"]
         self._run(

@@ -108,15 +108,14 @@ OLD, FRESH = Package("old"), Package("fresh", replaces="old")
 
 @EACH
 def test_a_removal_has_to_be_allowed(world, kind):
-    made = world(kind, OLD, LIB)
-    before = made.versions()
-    # What needs another package in place of an old one: apk has no obsoletes, and none of the others may skip it.
+    # apk has no obsoletes, and keeps what its world names: only what came for another's sake may go.
+    lib1 = Package("lib", needs=("old",) if kind == "apk" else ())
     lib2 = Package("lib", "2", needs=() if kind == "pacman" else ("fresh",))
-    made.offer(LIB, OLD, lib2, FRESH)
-    if kind == "apk":  # apk keeps what its world names: only what came for another's sake may go
+    made = world(kind, OLD, lib1)
+    if kind == "apk":
         made.automatic("old")
-        made = world_with_automatic_old(made, lib2)
-        before = made.versions()
+    before = made.versions()
+    made.offer(lib1, OLD, lib2, FRESH)
     plan = made.plan(lib2)
     assert plan["actions"] == [] and "old" in plan["impossible"][0][1], plan
     actions = made.plan(lib2, removals=True)["actions"]
@@ -133,14 +132,6 @@ def test_a_removal_has_to_be_allowed(world, kind):
     well, said = made.back(actions)
     assert well, said
     assert made.versions() == before
-
-
-def world_with_automatic_old(made, lib2):
-    """An apk world whose lib needs old, and whose new lib needs fresh."""
-    made.install(OLD, Package("lib", needs=("old",)))
-    made.automatic("old")
-    made.offer(Package("lib", needs=("old",)), OLD, lib2, FRESH)
-    return made
 
 
 @EACH
@@ -167,6 +158,9 @@ def test_a_version_that_is_gone(world, kind):
     made = world(kind, OTHER)
     made.offer(OTHER, OTHER2)
     actions = made.plan(OTHER2)["actions"]
+    made.lose(OTHER2)
+    error = made.ask("fetch", actions, str(made.new), fails=True)
+    assert error["error_code"] == "plan_moved" and "other" in error["msg"], error
     made.offer(OTHER, Package("other", "3"))
     error = made.ask("fetch", actions, str(made.new), fails=True)
     assert error["error_code"] == "plan_moved" and "other" in error["msg"], error
@@ -188,10 +182,10 @@ def test_what_cannot_come_back_is_known_before(world, kind):
     assert made.ask("back", actions, str(made.kept), fails=True)["error_code"] == "files_missing"
 
 
-# What each makes of a script that fails after its package came: dnf and pacman tell of it, and call it a success.
+# What each makes of a script that fails after its package came: some tell of it, and call it a success all the same.
 BROKEN = {
     "dnf4": (True, "scriptlet"),
-    "dnf5": (True, "scriptlet"),
+    "dnf5": (False, "scriptlet"),
     "zypper": (False, "script"),
     "pacman": (True, "failed"),
     "apk": (False, "script"),
@@ -212,3 +206,69 @@ def test_a_script_that_fails(world, kind):
     well, said = made.back(actions)
     assert well, said
     assert (made.versions()["other"], made.ask("unfinished")) == (made.version(OTHER), [])
+
+
+# zypper would ask for a signed index otherwise, which createrepo does not make.
+SIGNED = {"dnf4": {"gpgcheck": "1"}, "dnf5": {"gpgcheck": "1"}, "zypper": {"gpgcheck": "0", "pkg_gpgcheck": "1"}}
+
+
+@pytest.mark.parametrize("kind", sorted(SIGNED))
+def test_what_is_not_signed_as_its_repository_asks_is_not_fetched(world, kind):
+    made = world(kind, OTHER)
+    made.offer(OTHER, OTHER2, **SIGNED[kind])
+    actions = made.plan(OTHER2)["actions"]
+    for _again in range(2):  # what the first try left behind is not taken for verified
+        error = made.ask("fetch", actions, str(made.new), fails=True)
+        assert error["error_code"] == "fetch_failed" and "sign" in error["msg"], error
+    assert not list(made.new.glob("*.rpm"))
+
+
+@pytest.mark.parametrize("kind", ["dnf4", "zypper"])
+def test_an_update_that_was_cut_short_is_finished(world, kind):
+    made = world(kind, OTHER, LIB)
+    made.offer(OTHER, OTHER2)
+    actions = made.plan(OTHER2)["actions"]
+    made.prepare(actions)
+    # As a kill between the new package and the clean-up of the old one leaves them.
+    made.forge.install(made.root, [made.rpm(OTHER2)])
+    assert made.ask("unfinished") == ["other 1-1 is still installed beside a newer one: an update was cut short."]
+    well, said = made.do(made.ask("repair"))
+    assert well, said
+    assert (made.ask("unfinished"), made.versions()["other"]) == ([], "2-1")
+    assert made.forward(actions)[0] and made.back(actions)[0]
+    assert made.versions()["other"] == "1-1"
+
+
+def test_a_pacman_that_was_killed(world):
+    made = world("pacman", OTHER)
+    made.offer(OTHER2)
+    actions = made.plan(OTHER2)["actions"]
+    made.prepare(actions)
+    local = made.root / "var/lib/pacman/local"
+    (made.root / "var/lib/pacman/db.lck").touch()
+    (local / "other-1-1").rename(local / "other-2-1")
+    (local / "other-2-1/desc").unlink()
+    said = made.ask("unfinished")
+    assert len(said) == 2 and "other-2-1" in said[0] and "db.lck" in said[1]
+    well, said = made.do(made.ask("repair"))
+    assert well and made.ask("unfinished") == [], said
+    well, said = made.forward(actions)
+    assert well, said
+    assert (made.versions(), made.ask("unfinished")) == ({"other": "2-1"}, [])
+
+
+HOLDS = {
+    "dnf5": lambda made: made.system.lock("other", "1-1"),
+    "zypper": lambda made: made.system.zypper("addlock", "other"),
+    "apk": lambda made: made.alpine.apk("add", "other=1-r1"),
+    "pacman": lambda made: made.alpm.configure("IgnorePkg = other"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(HOLDS))
+def test_what_is_held_does_not_move(world, kind):
+    made = world(kind, OTHER)
+    made.offer(OTHER, OTHER2)
+    HOLDS[kind](made)
+    plan = made.plan(OTHER2)
+    assert plan["actions"] == [] and "other" in plan["impossible"][0][1], plan

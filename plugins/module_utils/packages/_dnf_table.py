@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import List, Optional, Tuple
 
 from ._dnf_common import parse_problems
+from ._refresh_note import without_secrets
 from ._rpmversion import without_zero
 
 # The headings by what they mean for the packages below them; under any other there is nothing that would be done.
@@ -25,6 +26,8 @@ _HEADINGS = {
 _SAYS = re.compile(r"^(?:Error: \S|Argument |No match for argument|Unable to find|Package .* (?:excluded|protected))")
 # What dnf adds for whoever sits in front of it.
 _ADVICE = re.compile(r"^(?:\(?try to add|You can try|Operation aborted)", re.IGNORECASE)
+# dnf 4: `[MIRROR] x.rpm: Status code: 404 for …`; dnf5: `>>> Status code: 404 for …`.
+_DOWNLOAD = re.compile(r"Curl error|Status code: |^Error opening |is not signed|GPG|checksum|All mirrors were tried")
 _LONGEST = 600
 
 
@@ -67,17 +70,27 @@ def parse(text: str) -> Table:
     return table
 
 
-def refusal(said: str) -> str:
+def refusal(stderr: str, stdout: str) -> str:
     """Why dnf refuses, in one line: the solver's problems, else what it says of the arguments."""
-    problems = [
-        ": ".join(group) if len(group) == 1 else f"{group[0]} ({'; '.join(group[1:])})"
-        for group in parse_problems(said)
-    ]
-    lines = [line.strip() for line in said.splitlines()]
-    words = problems or [line for line in lines if _SAYS.match(line) and not _ADVICE.match(line)]
-    if not words:
-        words = [line for line in lines if line and not _ADVICE.match(line)][-1:] or ["dnf does not say why"]
-    text = "; ".join(dict.fromkeys(words))
+    groups = parse_problems(f"{stderr}\n{stdout}")
+    words = [f"{first} ({'; '.join(rest)})" if rest else first for first, *rest in groups]
+    lines = [line.strip() for line in (stderr.splitlines() or stdout.splitlines()) if line.strip()]
+    lines = [line for line in lines if not _ADVICE.match(line)]
+    return _joined(words or list(filter(_SAYS.match, [*lines, *stdout.splitlines()])) or lines[-1:])
+
+
+def failure(stderr: str, stdout: str) -> str:
+    """Why dnf could not download, in one line."""
+    lines = [line.strip().lstrip("> ") for line in f"{stderr}\n{stdout}".splitlines()]
+    return (
+        _joined(list(filter(_DOWNLOAD.search, lines))[:3])
+        if any(map(_DOWNLOAD.search, lines))
+        else refusal(stderr, stdout)
+    )
+
+
+def _joined(words: List[str]) -> str:
+    text = without_secrets("; ".join(dict.fromkeys(words))) or "dnf does not say why"
     return text if len(text) <= _LONGEST else text[: _LONGEST - 2] + " …"
 
 

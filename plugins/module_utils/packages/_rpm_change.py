@@ -49,6 +49,8 @@ class RpmChange:
     tool = "rpm"
     # Where the manager itself keeps packages that it has fetched, below the root.
     caches: Tuple[str, ...] = ()
+    # Whether what it has downloaded is verified even where it has failed at something.
+    leaves_verified = False
 
     def __init__(self, root: str = "/") -> None:
         self.root = root
@@ -168,7 +170,7 @@ class RpmChange:
         incoming = os.path.join(folder, ".incoming")
         os.makedirs(incoming, exist_ok=True)
         said = self.download(wanted, incoming, old)
-        if not said:
+        if self.leaves_verified or not said:
             for path in _package_files.matching(incoming, "*.rpm"):
                 os.replace(path, os.path.join(folder, os.path.basename(path)))
             shutil.rmtree(incoming)
@@ -250,5 +252,6 @@ def _after(action: Action) -> Nevra:
 def _is_gone(said: str) -> bool:
     """Whether a server or a folder says that it does not have a file that its lists name."""
     return any(
-        words in said for words in ("404", "410", "Curl error (37)", "not found on medium", "Could not open file")
+        words in said
+        for words in ("404", "410", "Curl error (37)", "not found on medium", "Could not open file", "Error opening")
     )

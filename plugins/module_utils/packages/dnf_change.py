@@ -91,7 +91,7 @@ class Dnf(RpmChange):
         erasing = [] if old else ["--allowerasing"]
         specs = [str(each) for each in wanted]
         result = self._run(*options, verb, "--downloadonly", *erasing, *specs, timeout=FETCH_TIMEOUT)
-        said = "" if result.rc == 0 else _dnf_table.refusal(result.stderr + "\n" + result.stdout)
+        said = "" if result.rc == 0 else _dnf_table.failure(result.stderr, result.stdout)
         return said or (self._unsigned(wanted, folder) if self._five else "")
 
     def automatic(self) -> Set[str]:
@@ -106,8 +106,8 @@ class Dnf(RpmChange):
         if "Operation aborted" in said or "Nothing to do" in said:
             return _dnf_table.parse(result.stdout)
         if "locked by" in said:
-            raise UpkeepError("manager_locked", f"dnf is locked: {_dnf_table.refusal(said)}.")
-        return _dnf_table.refusal(said)
+            raise UpkeepError("manager_locked", f"dnf is locked: {_dnf_table.refusal(result.stderr, result.stdout)}.")
+        return _dnf_table.refusal(result.stderr, result.stdout)
 
     def _change(self, paths: Sequence[str], goes: Sequence[Nevra], erasing: bool) -> List[Step]:
         """From files alone: no repository is asked, so that nothing else can come."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 from xml.etree import ElementTree
 
@@ -26,6 +27,7 @@ FETCH_TIMEOUT = 3600
 # script of a package that failed: what it should have set up is not, so that is no success.
 DONE = (0, 102, 103, 106)
 _ONLY_ROOT, _LOCKED = 5, 7
+_FIRST_SOLUTION = re.compile(r"Solution 1: (?:Following actions will be done:\s*)?(.+)")
 # What is installed and in no repository any more has this one in zypper's lists.
 _INSTALLED = "(System Packages)"
 _AUTO = "var/lib/zypp/AutoInstalled"
@@ -36,6 +38,7 @@ class Zypper(RpmChange):
 
     tool = "zypper"
     caches = ("var/cache/zypp/packages",)
+    leaves_verified = True
 
     def simulate(self, wanted: Sequence[Wanted], removals: bool) -> Simulation:
         """Raises UpkeepError `manager_locked`, `needs_root`, `zypper_failed`, `package_database_damaged`."""
@@ -79,7 +82,8 @@ class Zypper(RpmChange):
     def download(self, wanted: Sequence[Nevra], folder: str, old: bool) -> str:
         argv = ["--pkg-cache-dir", folder, "--no-refresh", "download", "--all-matches", *_specs(wanted)]
         root, rc = self._xml(*argv, timeout=FETCH_TIMEOUT)
-        return "" if rc == 0 else self._words(root, rc)
+        # It ends well whatever it could not get.
+        return self._words(root, rc) if _errors(root) or rc not in DONE else ""
 
     def automatic(self) -> Set[str]:
         text = text_or_none(os.path.join(self.root, _AUTO)) or ""
@@ -129,8 +133,10 @@ class Zypper(RpmChange):
 
     def _words(self, root: ElementTree.Element, rc: int) -> str:
         """Why zypper refuses. Raises UpkeepError where that is nothing about packages."""
-        said = [" ".join(group) for group in _zypper_texts.problems(root)]
-        said += [] if said else _zypper_texts.messages(root)
+        said = [sentence for group in _zypper_texts.problems(root) for sentence in group]
+        if "conflicting requests" in said:  # a lock, which is named only where zypper says what it would do about it
+            said += [f"it would have to {each}" for each in _FIRST_SOLUTION.findall(_descriptions(root))]
+        said += [] if said else _errors(root)
         words = without_secrets(" ".join("; ".join(dict.fromkeys(said)).split())) or f"it ended with {rc}"
         if rc == _LOCKED:
             raise UpkeepError("manager_locked", f"zypper is locked: {words}. Wait until that has ended.")
@@ -148,6 +154,15 @@ class Zypper(RpmChange):
 
 def _specs(packages: Sequence[Nevra]) -> List[str]:
     return [f"{each.name}.{each.arch}={each.evr}" for each in packages]
+
+
+def _descriptions(root: ElementTree.Element) -> str:
+    return "\n".join(entry.text or "" for entry in root.iter("description"))
+
+
+def _errors(root: ElementTree.Element) -> List[str]:
+    """What went wrong, without that nobody was there to be asked."""
+    return [text for text in _zypper_texts.messages(root) if not text.startswith("ABORT request")]
 
 
 def _number(text: Optional[str]) -> Optional[int]:
