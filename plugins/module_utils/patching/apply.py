@@ -12,7 +12,7 @@ from .. import times
 from ..errors import UpkeepError
 from ..packages import changes
 from ..packages.transaction import Action, Simulation, Transactions, Wanted
-from . import begin, claim, folder, job
+from . import begin, claim, folder, job, plan
 
 DIRECTIONS = ("apply", "back")
 _TRIES = 2  # how often one run starts a job that dies
@@ -35,13 +35,13 @@ def run(request: Request) -> Dict[str, Any]:
     """The module's data. Raises UpkeepError needs_root, unknown_run, plan_moved, claim_lost, job_not_started and those
     of `folder` and of the package manager; then nothing was started."""
     folder.needs_root()
-    plan = folder.plan_of(request.patch_id)
+    document = folder.plan_of(request.patch_id)
     state = folder.state_of(request.patch_id)
-    _same_plan(plan, request)
+    plan.same(document, request.plan_sha256, request.patch_id)
     where = folder.Folder(request.patch_id)
     path = where.job(request.direction)
-    manager = changes.transactions(plan["manager"])
-    actions = [Action.of(each) for each in plan["actions"]]
+    manager = changes.transactions(document["manager"])
+    actions = [Action.of(each) for each in document["actions"]]
     if request.check_mode:
         return _result(request, path, manager, actions, job.look(path), reattached=False)
     claim.renew(request.patch_id, request.process)
@@ -86,15 +86,6 @@ def _told(action: Action) -> str:
     return f"{action.action} {action.name} {action.arch} from {action.before or 'none'} to {action.after or 'none'}"
 
 
-def _same_plan(plan: Mapping[str, Any], request: Request) -> None:
-    if plan.get("plan_sha256") != request.plan_sha256:
-        raise UpkeepError(
-            "plan_moved",
-            f"the plan of {request.patch_id} on this host is {plan.get('plan_sha256')}, not {request.plan_sha256}: "
-            "nothing was changed; plan again.",
-        )
-
-
 def _is_of(found: job.Look, state: Mapping[str, Any]) -> bool:
     """Whether the run that works here now started the job."""
     return bool(found.tries) and found.tries[-1]["run_id"] == state["run_ids"][-1]
@@ -121,6 +112,11 @@ def _start(
     path = where.job(request.direction)
     if forward and not anew:
         _exactly(actions, manager)
+    if not forward and job.look(where.job("apply")).job == "running":
+        raise UpkeepError(
+            "apply_running",
+            f"{request.patch_id} is still being applied: let that end (run the patch run again), then take it back.",
+        )
     if not anew:
         # What is installed now is what the job's changes are told against, whoever asks and however often it is tried.
         folder.save(os.path.join(folder.make(path), "before.json"), {"packages": begin.versions(manager)})

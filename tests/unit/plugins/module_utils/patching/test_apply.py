@@ -231,3 +231,13 @@ def test_who_was_cut_off_does_not_take_the_pen_from_who_goes_on(toy, begun, monk
     assert run(sha256, states=[{"state": "apply"}])["job"] == "ok"
     state = folder.state_of(RUN)
     assert (state["stage"], state["states"]) == ("restarted", [{"state": "restart"}])
+
+
+def test_nothing_is_taken_back_while_it_is_applied(toy, begun):
+    begun()
+    toy.slow(1)
+    sha256 = toy.plan(RUN, UPGRADE)
+    assert run(sha256, wait=0)["job"] == "running"
+    assert code(sha256, "back") == "apply_running"
+    assert run(sha256)["job"] == "ok"
+    assert run(sha256, "back")["job"] == "ok"
