@@ -74,7 +74,7 @@ EXAMPLES = r"""
 RETURN = r"""
 data:
   description: What became of the reboot.
-  returned: always
+  returned: success, and where it failed after it was asked for
   type: dict
   contains:
     rebooted:

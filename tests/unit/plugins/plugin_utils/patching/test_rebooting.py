@@ -80,6 +80,13 @@ def test_it_does_not_come_back(answers, said):
     assert 60 <= world.now - 100 <= 60 + 5 + world.cost
 
 
+def test_one_that_came_back_and_went_silent_again_is_not_back():
+    with pytest.raises(UpkeepError) as raised:
+        rebooting.judge(World(STARTING, AWAY).wait(60), "web1", 60, None)
+    assert raised.value.code == "reboot_timeout"
+    assert (raised.value.details["data"]["rebooted"], raised.value.details["data"]["settled"]) == (True, False)
+
+
 def test_another_kernel_than_expected():
     with pytest.raises(UpkeepError) as raised:
         rebooting.judge(World(BACK).wait(), "web1", 600, "6.1.0-41-amd64")
