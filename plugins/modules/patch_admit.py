@@ -117,7 +117,9 @@ run_id:
   returned: success
   type: str
 error_code:
-  description: What went wrong, for programs. One of C(invalid_policy), C(invalid_health), C(bad_run_id), C(home_in_collection), C(home_unwritable).
+  description: >-
+    What went wrong, for programs. One of C(invalid_policy), C(invalid_health), C(bad_run_id), C(home_in_collection),
+    C(home_unwritable).
   returned: failure
   type: str
   sample: invalid_policy

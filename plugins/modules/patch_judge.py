@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   of:
     description:
-      - V(preflight) judges whether the host is fit to be changed, by O(begin), O(level) and, once there is one, O(plan).
+      - V(preflight) judges whether the host may be changed, by O(begin), O(level) and, once there is one, O(plan).
       - V(verify) judges whether it is as planned, and as well as before, by all of them.
     type: str
     choices: [preflight, verify]
@@ -129,7 +129,9 @@ data:
       type: int
       returned: success
 error_code:
-  description: What went wrong, for programs. One of C(invalid_policy), C(bad_parameter), C(bad_run_id), C(home_in_collection), C(home_unwritable).
+  description: >-
+    What went wrong, for programs. One of C(invalid_policy), C(bad_parameter), C(bad_run_id), C(home_in_collection),
+    C(home_unwritable).
   returned: failure
   type: str
   sample: invalid_policy

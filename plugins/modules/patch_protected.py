@@ -70,7 +70,9 @@ data:
       type: int
       returned: success
 error_code:
-  description: What went wrong, for programs. One of C(invalid_policy), C(bad_run_id), C(home_in_collection), C(home_unwritable).
+  description: >-
+    What went wrong, for programs. One of C(invalid_policy), C(bad_run_id), C(home_in_collection),
+    C(home_unwritable).
   returned: failure
   type: str
   sample: invalid_policy
