@@ -79,6 +79,14 @@ def test_a_wrong_policy_starts_nothing(act):
     assert act(patch_admit, {"patch_backup_sets": ["www"], "patch_backup": "skip"}, only_check=True)["data"]
 
 
+def test_health_checks_are_looked_at_before_the_host_is(act):
+    wrong = act(patch_admit, {"patch_health": {"port": [443]}}, only_check=True)
+    assert wrong["error_code"] == "invalid_health" and "units, ports" in wrong["msg"]
+    good = {"units": ["ssh.service"], "ports": [22], "urls": None}
+    assert act(patch_admit, {"patch_health": good}, only_check=True)["data"]
+    assert act(patch_admit, {"patch_health": None}, only_check=True)["data"]
+
+
 def test_only_the_policy_is_checked(act):
     result = act(patch_admit, {"patch_mode": None, "patch_windows": ""}, only_check=True)
     assert "admitted" not in result["data"] and len(result["data"]["policy_sha256"]) == 64
