@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
@@ -38,7 +39,7 @@ class ActionModule(PolicyAction):
         run_id = run.run_id if run else self.run_id()
         asked = Asked(
             host=self.inventory_name(),
-            names=arguments["rings"] or plain(self.variable("patch_rings")) or rings.DEFAULT,
+            names=arguments["rings"] or self._named(),
             groups=self._groups(arguments["ring"]),
             targeted=self._targeted(run),
             run=run,
@@ -47,6 +48,12 @@ class ActionModule(PolicyAction):
         )
         found = admit(home, policy, asked, now)
         return {"run_id": run_id, **step(now, {**vars(found), "policy_sha256": policy.sha256, "run_id": run_id})}
+
+    def _named(self) -> Sequence[str]:
+        """The rings as the playbook names them: a list, or one text with commas."""
+        given = self.variable("patch_rings")
+        names = given.split(",") if isinstance(given, str) else given or []
+        return [name for each in names if (name := str(each).strip())] or rings.DEFAULT
 
     def _groups(self, ring: str | None) -> dict[str, list[str]]:
         """The inventory's groups, with the host in the ring that it is said to be in."""

@@ -52,9 +52,9 @@ class Admission:
 def admit(home: Path, policy: Policy, asked: Asked, now: datetime) -> Admission:
     """Whether the host may start at that time. One that is only planned for may, at any time, with a note."""
     order = rings.rings_of(asked.names, asked.groups, asked.targeted)
-    ring = order[rings.ring_of(order, asked.host)]
-    found = Admission(True, ring=ring.name)
-    seen = _seen(home, asked)
+    own = rings.ring_of(order, asked.host)
+    found = Admission(True, ring=order[own].name)
+    seen = _seen(home, asked, [host for ring in order[: own + 1] for host in ring.hosts])
     if not asked.only_plans:
         why = rings.stopped(order, asked.host, policy.ring_failures, seen, f"runs/{asked.run_id}")
         if why:
@@ -78,12 +78,13 @@ def _refused(found: Admission, refusal: budget.Refusal) -> Admission:
     return found
 
 
-def _seen(home: Path, asked: Asked) -> dict[str, Observation]:
+def _seen(home: Path, asked: Asked, hosts: Sequence[str]) -> dict[str, Observation]:
     """What this run recorded of the others; of the host itself, what it did before is what is being repeated."""
     if asked.run is None:
         return {}
-    pairs = ((host, observations.seen(home, asked.run.run_id, host, _PHASE)) for host in asked.targeted)
-    return {host: seen for host, seen in pairs if seen is not None and host != asked.host}
+    others = (host for host in hosts if host != asked.host)
+    pairs = ((host, observations.seen(home, asked.run.run_id, host, _PHASE)) for host in others)
+    return {host: seen for host, seen in pairs if seen is not None}
 
 
 def _earlier(home: Path, asked: Asked) -> list[int]:

@@ -101,6 +101,8 @@ def test_admitted(act, opened):
     assert data["started"] == "2026-11-24T22:00:00Z" and data["duration_ms"] == 0
     assert act(patch_admit, ring="ring_canary")["data"]["ring"] == "ring_canary"
     assert act(patch_admit, {"patch_rings": ["ring_other"]})["data"]["ring"] is None
+    assert act(patch_admit, {"patch_rings": "ring_canary, ring_main"})["data"]["ring"] == "ring_main"
+    assert act(patch_admit, {"patch_rings": None})["data"]["ring"] == "ring_main"
 
 
 def test_a_canary_that_failed_stops_the_next_ring(act, opened):
