@@ -12,6 +12,8 @@ import yaml
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching import policy
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching.policy import Limit, Policy
+from hypothesis import given
+from hypothesis import strategies as st
 
 TODAY = date(2026, 11, 24)
 ROLE = Path(__file__).resolve().parents[5] / "roles" / "patch"
@@ -148,3 +150,23 @@ def test_the_hash_is_of_what_decides_a_plan():
 )
 def test_how_many_may_fail(limit, hosts, number):
     assert limit.of(hosts) == number
+
+
+WORDS = st.sampled_from(
+    ["name", "match", "from", "to", "22:00", "04:00", "expires", "2026-12-31", "x", "", "10%", "3d"]
+)
+LEAVES = st.none() | st.booleans() | st.integers(-2, 2000) | st.floats() | WORDS
+ANYTHING = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=8
+)
+
+
+@given(st.dictionaries(st.sampled_from(policy.NAMES), ANYTHING, max_size=4))
+def test_whatever_is_given_makes_a_policy_or_a_sentence(variables):
+    try:
+        made = policy.parse(variables, TODAY)
+    except UpkeepError as error:
+        assert error.code == "invalid_policy" and error.details["problems"]
+        assert all(problem.startswith("patch_") for problem in error.details["problems"])
+    else:
+        assert len(made.sha256) == 64

@@ -12,6 +12,8 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.host impo
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories.model import Exploited
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching import first_seen, policy
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching.select import select
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.advisories import level, matcher, package, said, update
 
@@ -204,6 +206,33 @@ def test_a_distribution_that_marks_no_security_updates(matcher):
 
 def test_a_list_that_finds_nothing_says_so():
     assert chosen(mode="list", list=["nginx=1", "vim"])[2].notes == ["patch_list: no update is pending for nginx=1"]
+
+
+NAMES = st.sampled_from(["a", "b", "lib-a"])
+SEVERITIES = st.sampled_from(["critical", "low", "unknown"])
+UPDATES = st.builds(
+    lambda name, security, severity, blocked, day: {
+        **update(name, "2", installed="1", security=security, severity=severity, origins=["Debian:12"]),
+        "blocked_by": blocked, "blocked_detail": "held.", "published_at": day,
+    },
+    NAMES, st.booleans(), SEVERITIES, st.sampled_from([None, "held"]), st.sampled_from([None, "2026-11-20T00:00:00Z"]),
+)  # fmt: skip
+RULES = st.builds(
+    lambda package, severity, days: {
+        "match": {"package": package, "severity": severity}, **({"approve_after": f"{days}d"} if days else {})
+    },
+    st.sampled_from([None, "a", "*"]), st.none() | st.lists(SEVERITIES, max_size=2), st.integers(0, 9),
+)  # fmt: skip
+
+
+@given(st.lists(UPDATES, max_size=4), st.lists(RULES, max_size=3), st.sampled_from(["report", "security", "all"]))
+def test_each_update_is_either_in_or_out_with_a_reason(pending, rules, mode):
+    named = [{"name": f"r{number}", **rule} for number, rule in enumerate(rules)]
+    found = chosen(level([], pending), mode=mode, rules=named)[2]
+    assert len(found.wanted) + len(found.left_out) == len(pending)
+    assert all(each["why"] for each in (*found.wanted, *found.left_out))
+    open_ones = sum(not each["blocked_by"] and (each["security"] or mode != "security") for each in pending)
+    assert len(found.wanted) <= open_ones and (rules or len(found.wanted) == open_ones)
 
 
 def test_first_seen_is_the_first_run_in_a_row(home, open_run, observe, samples):
