@@ -63,7 +63,7 @@ def results(**more):
     kept = [{"name": "openssl", "arch": "amd64", "version": "1.0-1", "file": "kept/openssl.deb", "bytes": 3}]
     good = {
         "admit": at(0, admitted=True, ring="canary"),
-        "begin": at(1, patch_id="r1", continues=None, before={}, problems=[]),
+        "begin": at(1, continues=None, before={}, problems=[]),
         "level": at(2, **level()),
         "preflight": at(3, status="ok", problems=[]),
         "select": at(
