@@ -14,6 +14,8 @@ from .steps import STATES, Step, entries, first_problem
 from .verdict import Asked, verdict
 
 SCHEMA = "upkeep.patch/1"
+# What a module says of its own work, beside the plan.
+_OF_TASK = ("started", "finished", "duration_ms")
 _COUNTS = ("installed", "pending", "security", "blocked")
 
 
@@ -111,7 +113,7 @@ def plan_of(steps: Mapping[str, Step]) -> dict[str, Any] | None:
     """The plan (upkeep.plan/1) that this run made, else that of the run that it goes on with or undoes."""
     for found in (_data(steps, "plan"), _data(steps, "begin").get("plan"), _data(steps, "back").get("plan")):
         if isinstance(found, Mapping) and found.get("actions") is not None:
-            return dict(found)
+            return {key: each for key, each in found.items() if key not in _OF_TASK}
     return None
 
 
