@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
 from .details import details
-from .steps import STATES, Step, entries, first_problem
+from .steps import STATES, Step, entries
 from .verdict import Asked, verdict
 
 SCHEMA = "upkeep.patch/1"
@@ -79,14 +79,17 @@ def composed(facts: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, A
         "drained": bool(facts.get("drained")),
         "undrained": None if undrain is None else not undrain.is_bad,
         "problems": _problems(steps),
-        "notes": list(_data(steps, "select").get("notes") or []),
+        "notes": _once(note for step in steps.values() for note in step.data.get("notes") or []),
         "ran_by": dict(facts["ran_by"]),
         "tool": dict(facts["tool"]),
     }
 
 
-def soaked(document: Mapping[str, Any], soak: Step, run_id: str, now: str) -> dict[str, Any]:
-    """The document of a host that was patched, after its health was looked at again."""
+def soaked(document: Mapping[str, Any], soak: Step, run_id: str) -> dict[str, Any]:
+    """The document of a host that was patched, after its health was looked at again.
+
+    How long the host took does not change: the ring's soak time is not its own.
+    """
     later = {"soak": soak}
     own = [{**entry, "run_id": run_id} for entry in entries(later, run_id, details(later))]
     reason = f"soak_failed: after the soak time: {soak.reason}" if soak.is_bad else document["reason"]
@@ -97,7 +100,6 @@ def soaked(document: Mapping[str, Any], soak: Step, run_id: str, now: str) -> di
         "outcome": "needs_attention" if soak.is_bad else document["outcome"],
         "reason": reason,
         "error_code": reason.partition(":")[0] if reason else None,
-        "finished": now,
         "states": merged(document["states"], [_together(each, own[0]) for each in verified] or own),
         "problems": [*document["problems"], *_problems(later)],
     }
@@ -180,18 +182,22 @@ def _kernel(began: Mapping[str, Any], steps: Mapping[str, Step], after: bool = F
 
 def _problems(steps: Mapping[str, Step]) -> list[dict[str, Any]]:
     """Every problem that a judge named, and what went wrong after all was done."""
-    found = [
-        {"step": step.name, "code": each.get("code"), "message": each.get("message")}
-        for step in steps.values()
-        for each in step.data.get("problems") or []
-        if isinstance(each, Mapping)
-    ]
-    told = {(each["code"], each["message"]) for each in found}
+    found: dict[tuple[Any, Any], dict[str, Any]] = {}
     for step in steps.values():
-        if step.is_bad and step.reason and not first_problem(step.data):
+        told = [(each.get("code"), each.get("message")) for each in step.data.get("problems") or []]
+        if step.is_bad and step.reason and not told:
             code, _colon, message = step.reason.partition(": ")
-            if (code, message) not in told:
-                found.append({"step": step.name, "code": code, "message": message})
+            told = [(code, message)]
+        for code, message in told:
+            found.setdefault((code, message), {"step": step.name, "code": code, "message": message})
+    return list(found.values())
+
+
+def _once(notes: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for note in notes:
+        if note not in found:
+            found.append(note)
     return found
 
 

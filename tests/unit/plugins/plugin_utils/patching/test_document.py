@@ -49,7 +49,12 @@ def test_all_that_is_known_of_a_run_that_went_well(validate):
         60_000,
     )
     assert made["rebooted"] and made["kernel"] == {"before": "6.1", "after": "6.2"}
-    assert made["drained"] and made["ring"] == "canary" and made["notes"] == ["an exception ended"]
+    assert (
+        made["drained"]
+        and made["ring"] == "canary"
+        and made["notes"] == ["an exception ended"]
+        and not made["problems"]
+    )
     assert made["ran_by"] == {"user": "ann", "controller": "ctl", "playbook": "patch.yml"}
 
 
@@ -173,13 +178,14 @@ def test_the_plan_on_the_screen():
 def test_health_that_turns_red_after_the_soak_time(validate):
     made = compose(results())
     red = steps.step_of("soak", at(59, problems=[{"code": "health_red", "message": "port 443"}]))
-    after = soaked(made, red, "r1", "2026-11-23T22:06:00Z")
+    after = soaked(made, red, "r1")
     validate(after, "patch")
     assert (
         after["outcome"] == "needs_attention"
         and after["reason"] == "soak_failed: after the soak time: health_red: port 443"
     )
+    assert (after["finished"], after["duration_ms"]) == (made["finished"], made["duration_ms"])
     assert [each["state"] for each in after["states"]] == [each["state"] for each in made["states"]]
     assert after["states"][-1]["status"] == "failed" and after["states"][-1]["duration_ms"] == 3500
-    green = soaked(made, steps.step_of("soak", at(59, problems=[])), "r1", "2026-11-23T22:06:00Z")
+    green = soaked(made, steps.step_of("soak", at(59, problems=[])), "r1")
     assert (green["outcome"], green["reason"], green["states"][-1]["status"]) == ("patched", None, "ok")
