@@ -56,7 +56,7 @@ class ActionModule(RecordingAction):
                 return {"recorded": False, "skipped": True, "msg": f"{host} was not patched in this run"}
             document = documents.soaked(earlier, ran["soak"], run_id)
         else:
-            document = documents.composed(self._facts(home, host, run_id, arguments, ran), ran)
+            document = documents.made(self._facts(home, host, run_id, arguments, ran), ran)
             if document["outcome"] == "patched" and "level" in ran:
                 document["open_before"] = self._open_before(home, ran["level"].data, document)
         self._plan, self._logs = documents.plan_of(ran), {name: documents.log_of(ran, name) for name in _LOGS}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
@@ -17,6 +18,23 @@ SCHEMA = "upkeep.patch/1"
 # What a module says of its own work, beside the plan.
 _OF_TASK = ("started", "finished", "duration_ms")
 _COUNTS = ("installed", "pending", "security", "blocked")
+
+
+def made(facts: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, Any]:
+    """`composed`; where what a host returned makes no sense, of how each step ended alone: it has to be recorded."""
+    try:
+        return composed(facts, steps)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        bare = {name: replace(step, data=_essentials(step.data)) for name, step in steps.items()}
+        note = f"what the steps returned made no sense ({error}), so only how each ended is recorded"
+        return {**composed(facts, bare), "notes": [note]}
+
+
+def _essentials(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides an outcome, and nothing else."""
+    kept: dict[str, Any] = {key: data[key] for key in ("job", "patch_id") if isinstance(data.get(key), str)}
+    stage = (data.get("continues") or {}).get("stage")
+    return {**kept, "continues": {"stage": stage}} if isinstance(stage, str) else kept
 
 
 def composed(facts: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, Any]:
@@ -162,7 +180,7 @@ def _with_security(change: Mapping[str, Any], steps: Mapping[str, Step]) -> dict
 
 
 def _both(steps: Mapping[str, Step], key: str) -> list[Any]:
-    return list(dict.fromkeys(each for job in ("apply", "back_apply") for each in _data(steps, job).get(key) or []))
+    return _once(each for job in ("apply", "back_apply") for each in _data(steps, job).get(key) or [])
 
 
 def _not_restarted(restart: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -176,8 +194,8 @@ def _not_restarted(restart: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _kernel(began: Mapping[str, Any], steps: Mapping[str, Step], after: bool = False) -> Any:
     boot = (began.get("before") or {}).get("boot") or {}
-    level = _data(steps, "level_after" if after else "level").get("kernel") or {}
-    return boot.get("kernel") or level.get("running")
+    level = _data(steps, "level_after" if after else "level").get("kernel")
+    return boot.get("kernel") or (level.get("running") if isinstance(level, Mapping) else None)
 
 
 def _problems(steps: Mapping[str, Step]) -> list[dict[str, Any]]:
