@@ -46,7 +46,7 @@ def composed(facts: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, A
     """
     began = _data(steps, "begin")
     earlier = began.get("continues") or {}
-    asked = Asked(str(facts["mode"]), earlier.get("stage"), bool(facts.get("predicted")))
+    asked = Asked(str(facts["mode"]), earlier.get("stage"), bool(facts.get("predicted")), _went_wrong(earlier))
     said = verdict(asked, steps)
     plan = plan_of(steps) or {}
     own = entries(steps, facts["run_id"], details(steps))
@@ -209,6 +209,12 @@ def _problems(steps: Mapping[str, Step]) -> list[dict[str, Any]]:
         for code, message in told:
             found.setdefault((code, message), {"step": step.name, "code": code, "message": message})
     return list(found.values())
+
+
+def _went_wrong(earlier: Mapping[str, Any]) -> str | None:
+    """Why an earlier run had begun to take the host back, by the states that it noted there."""
+    told = [entry.get("detail") for entry in earlier.get("states") or [] if entry.get("status") == "failed"]
+    return next((str(detail) for detail in told if detail), None)
 
 
 def _once(notes: Iterable[Any]) -> list[Any]:

@@ -34,12 +34,13 @@ class Verdict(NamedTuple):
 class Asked:
     """What the run was to do: `patch`, `report` (plan alone) or `rollback`; `predicted`: in check mode.
 
-    `stage`: where an earlier run left the host.
+    `stage`: where an earlier run left the host; `why`: what had gone wrong in it.
     """
 
     mode: str = "patch"
     stage: str | None = None
     predicted: bool = False
+    why: str | None = None
 
     @property
     def was_touched(self) -> bool:
@@ -88,7 +89,7 @@ def _changed(asked: Asked, steps: Mapping[str, Step]) -> Verdict:
             return Verdict("needs_attention", f"apply_unknown: it may still install on the host: {apply.reason}")
     wrong = _first_bad(steps, ("apply", "restart", "verify"))
     if _has(steps, "rollback"):
-        return _taken_back(steps, wrong)
+        return _taken_back(asked, steps, wrong)
     if wrong is None:
         if "verify" not in steps and "level_after" not in steps:
             return Verdict(
@@ -108,9 +109,9 @@ def _may_run(step: Step) -> bool:
     return step.data.get("job") in (None, "running")
 
 
-def _taken_back(steps: Mapping[str, Step], wrong: Step | None) -> Verdict:
+def _taken_back(asked: Asked, steps: Mapping[str, Step], wrong: Step | None) -> Verdict:
     failed = _first_bad(steps, ("rollback",))
-    why = (wrong.reason if wrong else None) or "rolled_back: it was taken back"
+    why = (wrong.reason if wrong else asked.why) or "rolled_back: an earlier run had begun to take it back"
     if failed:
         return Verdict("needs_attention", f"rollback_failed: {failed.reason}; it was taken back for {why}")
     half = _half_done(steps, "back_apply")

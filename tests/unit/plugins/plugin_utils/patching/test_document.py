@@ -87,6 +87,15 @@ def test_a_continued_run_tells_the_states_of_both():
     assert "goes on with run r0" in made["states"][1]["detail"]
 
 
+def test_a_way_back_that_is_gone_on_with_says_why_it_was_begun():
+    red = {"state": "verify", "status": "failed", "detail": "port_closed: port 443", "run_id": "r0"}
+    left = {"stage": "rolling_back", "run_ids": ["r0"], "states": []}
+    back = {"back_apply": at(5, **applied(changed=UNDONE)), "back_verify": VERIFIED}
+    for states, reason in (([red], "port_closed: port 443"), ([], "rolled_back: an earlier run had begun")):
+        made = compose({"begin": at(1, patch_id="r0", continues={**left, "states": states}), **back})
+        assert made["outcome"] == "rolled_back" and made["reason"].startswith(reason)
+
+
 def test_clocks_that_disagree_make_no_time_of_their_own():
     ahead = {"data": {"started": "2027-01-01T00:00:00Z", "finished": "2027-01-01T00:00:03Z", "duration_ms": 3000}}
     made = compose({"admit": at(0, 0, admitted=True), "begin": ahead, "preflight": at(3, 0, status="ok")})
