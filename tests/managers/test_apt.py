@@ -402,6 +402,19 @@ def test_a_killed_dpkg_is_gone_on_with_or_back(host, at):
     assert host.change.unfinished() == []
 
 
+def test_what_was_unpacked_before_what_it_needs_is_gone_on_with(host):
+    debian = host.debian
+    debian.offer(APP, LIB)
+    debian.install("app")
+    debian.offer(LIB2, Deb("app", "2", fields={"Depends": "lib (>= 2)"}))
+    host.plan("app=2", "lib=2")
+    host.protect()
+    debian.run("dpkg", "--unpack", host.new / "app_2_all.deb")  # and here it was killed
+    again = [*host.change.repair(), *host.change.forward(host.actions, str(host.new))]
+    assert set(host.follow(again)) == {0}
+    assert debian.versions() == {"app": "2", "lib": "2"}
+
+
 def test_architectures(host):
     debian = host.debian
     debian.offer(
