@@ -177,11 +177,8 @@ def test_a_living_run_is_not():
     assert len(action.asked) == 1
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [({}, None), ({"run_id": "r9"}, None), ({"run_id": "r1"}, "r1"), ({"undo": "r1"}, "r1")],
-)
-def test_another_runs_id_means_to_take_that_back(given, expected):
+def test_it_says_who_it_is():
     action = Begins(None)
-    action.act({"health": {}, **given})
-    assert (action.asked[0]["run_id"], action.asked[0].get("undo"), action.asked[0]["host"]) == ("r9", expected, "web1")
+    action.act({"health": {}, "run_id": None})
+    asked = action.asked[0]
+    assert (asked["run_id"], asked["host"], asked["by"]["process"]) == ("r9", "web1", processes.this())
