@@ -277,3 +277,21 @@ def test_what_is_held_does_not_move(world, kind):
     HOLDS[kind](made)
     plan = made.plan(OTHER2)
     assert plan["actions"] == [] and "other" in plan["impossible"][0][1], plan
+
+
+@SOME
+def test_what_one_run_installed_the_next_can_bring_back(world, kind):
+    made = world(kind, OTHER)
+    made.offer(OTHER, OTHER2)
+    first = made.plan(OTHER2)["actions"]
+    made.prepare(first)
+    assert made.forward(first)[0]
+    for path in made.new.iterdir():  # as the end of that run does
+        path.unlink() if path.is_file() else path.rmdir()
+    three = Package("other", "3")
+    made.offer(three)
+    second = made.plan(three)["actions"]
+    assert [each["reversible"] for each in made.ask("reversible", second)] == [True]
+    made.prepare(second)
+    assert made.forward(second)[0] and made.back(second)[0]
+    assert made.versions()["other"] == made.version(OTHER2)
