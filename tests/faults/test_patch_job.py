@@ -130,7 +130,7 @@ def kill(processes):
 def test_killed_module_and_controller_then_again(fleet):
     """The module is killed: asked again. The controller is killed: the job goes on, and the next run finds its end."""
     sha256 = fleet.toy.plan("r1", ("upgrade", "openssl", "1", "2"))
-    fleet.toy.slow(15)
+    (fleet.toy.top / "hold").touch()
     controller = fleet.controller("r1", BEGIN, APPLY, sha256=sha256)
     try:
         until((fleet.toy.top / "half" / "openssl").exists)
@@ -140,12 +140,14 @@ def test_killed_module_and_controller_then_again(fleet):
     finally:
         kill(processes_of(fleet, b"ansible-playbook"))
         controller.communicate()
+    (fleet.toy.top / "hold").unlink()
     claimed = json.loads((fleet.out / "state/patch/claim.json").read_text())
     assert claimed["run_id"] == "r1"
     rc, said = fleet.run("r2", BEGIN, APPLY, END, sha256=sha256)
     assert rc == 0, said
     begun, applied = fleet.told("begun")["data"], fleet.told("applied")
-    assert (begun["patch_id"], begun["continues"]["stage"]) == ("r1", "applying")
+    # The last module of the killed controller may have lived long enough to see the end.
+    assert (begun["patch_id"], begun["continues"]["stage"] in ("applying", "applied")) == ("r1", True)
     assert begun["job"]["job"] in ("running", "ok")
     assert (applied["data"]["job"], applied["data"]["reattached"], applied["data"]["repaired"]) == ("ok", True, False)
     assert fleet.toy.history() == ["openssl 2"]
