@@ -255,6 +255,16 @@ def test_the_impossible_is_named_and_spoils_nothing(host, wanted, why):
     assert [text for _each, text in found.impossible] == [why]
 
 
+def test_of_two_that_exclude_each_other_one_is_had(host):
+    debian = host.debian
+    debian.offer(Deb("one"), Deb("two"), Deb("fine"))
+    debian.install("one", "two", "fine")
+    exclude = {name: {"Conflicts": f"{other} (>= 2)"} for name, other in (("one", "two"), ("two", "one"))}
+    debian.offer(*(Deb(name, "2", fields=fields) for name, fields in exclude.items()), Deb("fine", "2"))
+    found = host.plan("one=2", "two=2", "fine=2")
+    assert len(found.actions) == 2 and len(found.impossible) == 1
+
+
 def test_a_version_that_is_gone_moves_the_plan(host):
     debian = host.debian
     debian.offer(APP, LIB)

@@ -29,7 +29,7 @@ def settle(wanted: Sequence[Wanted], removals: bool, ask: Ask, benign: Benign = 
     """The simulation of the most of `wanted` that can be done in one transaction.
 
     `benign` tells of a name whether its removal needs no permission (the oldest of several kernels). What the solver's
-    words name is left out at first, and asked for once more at the end: they also name what only stands beside.
+    words name is left out at first: `largest`.
     """
 
     def tried(group: Sequence[Wanted]) -> Attempt:
@@ -43,15 +43,7 @@ def settle(wanted: Sequence[Wanted], removals: bool, ask: Ask, benign: Benign = 
         return Attempt(why=refused, blamed={each: refused for each in named} if len(named) < len(group) else {})
 
     ordered = sorted(wanted, key=lambda each: (each.name, each.arch))
-    best, left_out = largest(ordered, tried)
-    accepted = [each for each in ordered if each not in dict(left_out)]
-    impossible: List[Tuple[Wanted, str]] = []
-    for each, _why in left_out:
-        again = tried([*accepted, each])
-        if again.result is None:
-            impossible.append((each, again.why))
-        else:
-            best, accepted = again.result, [*accepted, each]
+    best, impossible = largest(ordered, tried)
     reasons = {(each.name, each.arch): each.why for each in wanted}
     actions = [_with_reason(action, reasons) for action in best.actions]
     return Simulation(
