@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.transaction import Step
 from ansible_collections.proven.upkeep.plugins.module_utils.patching import folder, job, launch
 
+from tests.sshd import SSHD, Sshd
 from tests.support import BIN, ROOT
 from tests.unit.plugins.module_utils.patching.conftest import ToyHost
 
@@ -67,14 +68,14 @@ class Fleet:
         utils = clone.path / "plugins/module_utils/packages"
         (utils / "apt_change.py").write_bytes((ROOT / "tests/toy_manager.py").read_bytes())
 
-    def controller(self, run_id, *parts, **more):
+    def controller(self, run_id, *parts, inventory=None, **more):
         """A playbook of these parts, running."""
         playbook = self.out / f"{run_id}.yml"
         playbook.write_text("".join(parts))
         extra = {"out": str(self.out), "upkeep_home": str(self.out / "home"), **more}
+        inventory = inventory or self.clone.path / "inventories/local"
         return subprocess.Popen(
-            [str(BIN / "ansible-playbook"), "-i", str(self.clone.path / "inventories/local"), str(playbook), "-e",
-             json.dumps(extra)],
+            [str(BIN / "ansible-playbook"), "-i", str(inventory), str(playbook), "-e", json.dumps(extra)],
             cwd=self.clone.path,
             env={**os.environ, "UPKEEP_TOY": str(self.toy.top), "UPKEEP_RUN_ID": run_id, "ANSIBLE_NOCOLOR": "1",
                  "ANSIBLE_CONFIG": str(self.clone.path / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "false",
@@ -157,6 +158,41 @@ def test_killed_module_and_controller_then_again(fleet):
     schema = json.loads((ROOT / "docs/schemas/patch_state.json").read_text())
     for document in (state, begun["continues"]):
         jsonschema.Draft202012Validator(schema).validate(document)
+
+
+@pytest.mark.skipif(not SSHD, reason="missing: sshd")
+def test_a_connection_that_is_cut_and_a_host_that_stays_away_a_while(fleet, tmp_path):
+    sshd = Sshd(tmp_path / "sshd").start()
+    sha256 = fleet.toy.plan("r1", ("upgrade", "openssl", "1", "2"))
+    (fleet.toy.top / "hold").touch()
+    there = {
+        "ansible_connection": "ssh",
+        "ansible_host": sshd.alias,
+        "ansible_ssh_common_args": f"-F {sshd.config} -o ControlPersist=5s",
+        "ansible_python_interpreter": sys.executable,
+    }
+    inventory = tmp_path / "hosts.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {"web1": there}}}))
+    # Over ssh the environment does not come along; what is written for the test is written on the controller.
+    remote = {"UPKEEP_TOY": str(fleet.toy.top), "UPKEEP_STATE_DIR": os.environ["UPKEEP_STATE_DIR"]}
+    begin = BEGIN.replace("gather_facts: false", f"gather_facts: false\n  environment: {json.dumps(remote)}")
+    controller = fleet.controller("r1", begin, APPLY, END, sha256=sha256, inventory=inventory)
+    try:
+        until((fleet.toy.top / "half" / "openssl").exists)
+        assert until(sshd.cut) > 0  # the session alone
+        sshd.stop()  # and the whole host does not answer
+        time.sleep(4)
+        sshd.start()
+        until(sshd.sessions)
+        (fleet.toy.top / "hold").unlink()
+        said = controller.communicate(timeout=120)[0]
+    finally:
+        kill(processes_of(fleet, b"ansible-playbook"))
+        sshd.stop()
+    assert controller.returncode == 0, said
+    data = fleet.told("applied")["data"]
+    assert (data["job"], data["reattached"], fleet.toy.history()) == ("ok", False, ["openssl 2"])
+    assert not (fleet.out / "state/patch/claim.json").exists()
 
 
 def test_two_controllers_at_once(fleet):

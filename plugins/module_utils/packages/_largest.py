@@ -31,7 +31,8 @@ Ask = Callable[[List[Wanted]], Attempt]
 def largest(wanted: Sequence[Wanted], ask: Ask) -> Tuple[Any, List[Tuple[Wanted, str]]]:
     """The result for as much of `wanted` as can be had together, and the rest, each with why it cannot.
 
-    Leaves out what is blamed and asks again; where nobody is blamed, it halves. `ask` of nothing has to succeed.
+    Leaves out what is blamed and asks again; where nobody is blamed, it halves. Who is blamed may only stand beside
+    what is in the way, and is asked for once more at the end. `ask` of nothing has to succeed.
     """
     left, out = list(wanted), []
     asked = 0
@@ -50,8 +51,17 @@ def largest(wanted: Sequence[Wanted], ask: Ask) -> Tuple[Any, List[Tuple[Wanted,
         out += [(each, attempt.blamed[each]) for each in left if each in attempt.blamed]
         left = [each for each in left if each not in attempt.blamed]
         attempt = tried(left)
+    if attempt.result is not None and len(out) == 1:
+        return attempt.result, out  # with the one it was asked for already
     if attempt.result is not None:
-        return attempt.result, out
+        result, refused = attempt.result, []
+        for each, why in out:
+            again = tried([*left, each])
+            if again.result is None:
+                refused.append((each, again.blamed.get(each) or why))
+            else:
+                result, left = again.result, [*left, each]
+        return result, refused
 
     def grow(base: List[Wanted], more: List[Wanted]) -> List[Wanted]:
         nonlocal attempt

@@ -34,10 +34,11 @@ def wanted(names):
     ("solver", "result", "out", "most"),
     [
         (Solver(), "abcdefgh", {}, 1),
-        (Solver("cf"), "abdegh", {"c": "not c", "f": "not f"}, 2),
-        (Solver("abcdefgh"), "", dict.fromkeys("abcdefgh"), 2),
+        (Solver("cf"), "abdegh", {"c": "not c", "f": "not f"}, 4),
+        (Solver("abcdefgh"), "", dict.fromkeys("abcdefgh"), 10),
         (Solver("f", talks=False), "abcdegh", {"f": "no"}, 9),
         (Solver("abcdefgh", talks=False), "", dict.fromkeys("abcdefgh", "no"), 18),
+        (Solver(together="ch"), "abcdefg", {"h": "not h"}, 4),
         (Solver(together="ch", talks=False), "abcdefg", {"h": "no"}, 9),
     ],
 )
