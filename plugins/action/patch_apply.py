@@ -114,7 +114,7 @@ def failure(data: dict[str, Any], timeout: int, check: bool) -> dict[str, Any]:
     elif job == "failed":
         rcs = [step["rc"] for step in data["steps"] if step["name"] == data["failed_step"]]
         code = "apply_failed"
-        message = f"{data['failed_step']} ended with exit code {rcs[-1] if rcs else '?'}: {said}"
+        message = f"{data['failed_step']} ended with exit code {rcs[-1] if rcs else '?'}: {data['why'] or said}"
     else:
         code = "apply_died"
         message = f"the package manager was killed in the middle, twice ({said}): look at the host, then run again."

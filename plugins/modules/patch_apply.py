@@ -111,6 +111,11 @@ data:
       description: The first step that failed.
       type: str
       returned: success
+    why:
+      description: What the step that failed said of it, V(null) where none failed or it said nothing.
+      type: str
+      returned: success
+      sample: "dpkg: error processing package lib (--configure): its postinst returned error exit status 3"
     progress:
       description: The last line that was said.
       type: str

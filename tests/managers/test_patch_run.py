@@ -126,6 +126,8 @@ def test_a_failing_postinst_is_told_and_undone(host):
     there = host.apply()
     assert (there["job"], there["failed_step"]) == ("failed", "install")
     assert "broken" in there["log"]
+    assert there["why"].startswith("dpkg: error processing package lib (--configure): ")
+    assert there["why"].endswith("error exit status 3")
     assert there["unfinished"] != []
     back = host.apply("back")
     assert (back["job"], back["unfinished"], host.debian.versions()) == ("ok", [], BEFORE), back["log"]

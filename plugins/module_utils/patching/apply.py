@@ -163,6 +163,7 @@ def _result(
         "direction": request.direction,
         **found.document(),
         "failed_step": found.failed_step,
+        "why": job.cause(path, found.failed_step),
         "log": job.log_of(path) if ended else "",
         "changed": _changed(path, manager) if ended else _predicted(request, manager, actions),
         "config_leftovers": _new_leftovers(request.patch_id, manager) if ended else [],

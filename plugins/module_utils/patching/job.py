@@ -14,6 +14,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ _LINE = 512  # more than a journal's line takes
 _BEGINS_WITHIN_S = 30
 _TAIL = 256 << 10
 _PAUSE = 0.2
+_ERROR = re.compile(r"^(dpkg: )?(error|E|failure|fatal)\b", re.IGNORECASE)
 
 
 @dataclass
@@ -151,6 +153,22 @@ def log_of(path: str) -> str:
     return _tail(_in(path, "log"), _TAIL).decode("utf-8", "replace")
 
 
+def cause(path: str, step: Optional[str]) -> Optional[str]:
+    """What the failed step said of it: the first line that tells of an error, with what follows a colon; else its last.
+
+    None where no step failed, or it said nothing.
+    """
+    if step is None:
+        return None
+    said = log_of(path).split(f"\n{runner.HEAD}{step}\n")[-1].split(f"\n{runner.HEAD}")[0]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if _ERROR.search(line):
+            follows = f" {lines[number + 1]}" if line.endswith(":") and number + 1 < len(lines) else ""
+            return (line + follows)[:300]
+    return lines[-1][:300] if lines else None
+
+
 def _in(path: str, name: str) -> str:
     return os.path.join(path, name)
 
@@ -241,7 +259,8 @@ def _steps(events: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
 
 def _progress(path: str) -> str:
     lines = _tail(path, 4096).decode("utf-8", "replace").replace("\r", "\n").splitlines()
-    return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")
+    told = (line.strip()[:200] for line in reversed(lines) if line.strip() and not line.startswith(runner.HEAD))
+    return next(told, "")
 
 
 def _tail(path: str, length: int) -> bytes:

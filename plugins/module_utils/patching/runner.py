@@ -28,6 +28,7 @@ import termios
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
+HEAD = "== "  # before a step's name, on a line of its own in the log
 _ALREADY = 75  # sysexits.h EX_TEMPFAIL: another runner has the journal, or had it for this try
 _UNTOLD = 74  # EX_IOERR: the end could not be written
 _LONGEST_LOG = 64 << 20
@@ -153,7 +154,7 @@ def run_steps(job: Dict[str, Any], journal: Journal, log: Log, stopping: List[in
 
 
 def _run(number: int, step: Dict[str, Any], environment: Dict[str, str], journal: Journal, log: Log) -> int:
-    log.say(f"== {step['name']}")
+    log.say("\n" + HEAD + step["name"])  # what the last one said need not end in a newline
     try:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
             step["argv"], stdin=subprocess.DEVNULL, stdout=log.handle, stderr=log.handle, cwd="/",

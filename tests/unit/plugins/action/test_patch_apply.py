@@ -27,6 +27,7 @@ def answer(job, **more):
         "reattached": False,
         "steps": [],
         "failed_step": None,
+        "why": None,
     }
     return {"changed": False, "data": {**data, **more}}
 
@@ -111,7 +112,7 @@ def test_it_gives_up_and_the_job_goes_on(monkeypatch):
     ("last", "code", "told"),
     [
         (
-            answer("failed", failed_step="install", steps=[{"name": "install", "rc": 100}], progress="x: postinst"),
+            answer("failed", failed_step="install", steps=[{"name": "install", "rc": 100}], why="x: postinst"),
             "apply_failed",
             "install ended with exit code 100: x: postinst",
         ),

@@ -143,7 +143,7 @@ def test_a_failure_is_told_and_not_tried_again(toy, begun):
         data = run(sha256)
         assert (data["job"], data["failed_step"], data["steps"][0]["rc"]) == ("failed", "openssl", 100)
         assert data["unfinished"] == ["openssl is half-configured"]
-        assert data["progress"] == "openssl: postinst failed"
+        assert (data["progress"], data["why"]) == ("openssl: postinst failed", "openssl: postinst failed")
     assert len(data["steps"]) == 1
     assert run(sha256, "back")["job"] == "ok"
     assert toy.installed()["openssl"] == "1"

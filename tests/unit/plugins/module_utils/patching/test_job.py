@@ -67,7 +67,7 @@ def test_steps_run_in_order_and_are_told(at, tmp_path):
     assert (found.job, found.failed_step, found.progress, found.unit) == ("ok", None, "second", None)
     assert [(step["name"], step["rc"]) for step in found.steps] == [("one", 0), ("two", 100)]
     assert all(step["started"] <= step["finished"] for step in found.steps)
-    assert job.log_of(str(at)) == "== one\nfirst\n== two\nsecond\n"
+    assert job.log_of(str(at)) == "\n== one\nfirst\n\n== two\nsecond\n"
 
 
 @pytest.mark.parametrize(
@@ -243,3 +243,24 @@ def test_the_runner_comes_out_of_a_zip(tmp_path):
         [sys.executable, "-I", "-c", code, str(tmp_path / "payload.zip")], capture_output=True, text=True, check=False
     )
     assert said.stdout == (Path(job.__file__).parent / "runner.py").read_text(), said.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Setting up\nlast words", "last words"),
+        ("dpkg: error processing package lib (--configure):\n exit status 3\nE: Sub-process returned an error code (1)",
+         "dpkg: error processing package lib (--configure): exit status 3"),
+        ("reading\nE: Unable to locate package x\nbye", "E: Unable to locate package x"),
+        ("Error: Transaction test error:", "Error: Transaction test error:"),
+        ("Enough of it", "Enough of it"),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_why_it_failed_is_what_the_failed_step_said(at, said, expected):
+    """Not what the marks say that are set after it."""
+    start(
+        at, sh("before", "echo E: no"), sh("bad", f"printf '{said}'; exit 1"), sh("marks", "echo marked", always=True)
+    )
+    assert job.cause(str(at), ended(at).failed_step) == expected
+    assert job.cause(str(at), None) is None
