@@ -66,7 +66,7 @@ disaster-drill: venv ## rebuild a lost host elsewhere: HOST=web1 ON=drill1 [FROM
 	  $(if $(filter 1 yes true,$(YES)),-e "disaster_confirm=$$ON") $(ARGS)
 
 patch-level: venv ## collect the patch level alone; changes no package
-	@$(PLAY) playbooks/patch.yml
+	@$(PLAY) playbooks/patch_level.yml
 
 audit: venv ## collect the patch level, audit, write the audit documents
 	@$(PLAY) playbooks/audit.yml
