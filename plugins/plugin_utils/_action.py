@@ -102,7 +102,7 @@ class UpkeepAction(ActionBase):
             check=self.check,
             limit=plain(options.get("subset")) or None,
             tags=[tag for tag in plain(options.get("tags") or ()) if tag != "all"],
-            user=_user(),
+            user=user(),
             tool=tool(),
             **more,
         )
@@ -119,7 +119,8 @@ def say(lines: list[str]) -> None:
         display.display(printable(line))
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -32,7 +32,10 @@ _INTRODUCTION = re.compile(
 )
 _RAISED = re.compile(r"\w+(Error|Exception)\b")
 # Phases whose module always returns a document: success without one proves nothing.
-_NEEDS_DATA = {"backup", "vault", "copy", "restore_test", "restore", "disaster_drill", "patch_level", "audit"}
+_NEEDS_DATA = {"backup", "vault", "copy", "restore_test", "restore", "disaster_drill", "patch_level", "patch", "audit"}
+# By the outcome of a patch run; what is refused goes by its reason, too.
+_PATCHED = {"patched": "ok", "nothing_to_do": "ok", "planned": "ok"}
+_REFUSED = {"budget": "incomplete", "ring_stopped": "incomplete", "unreachable": "unknown"}
 _NOT_FACTS = {
     "msg", "error_code", "failed", "changed", "invocation", "exception", "warnings", "deprecations", "ansible_facts",
     "stdout", "stderr", "stdout_lines", "stderr_lines", "module_stdout", "module_stderr", "diff", "data",
@@ -92,6 +95,8 @@ def _status(phase: str, result: Mapping[str, Any], data: Mapping[str, Any] | Non
 
 
 def _status_in(phase: str, data: Mapping[str, Any]) -> tuple[str, str | None]:
+    if phase == "patch":
+        return patch_status(data), data.get("reason")
     said = data.get("status")
     if said == "failed":
         return "failed", f"{phase}_failed: {one_line(data.get('reason') or 'its result says failed')}"
@@ -107,6 +112,16 @@ def _status_in(phase: str, data: Mapping[str, Any]) -> tuple[str, str | None]:
     if isinstance(engines, list):
         return _status_of_engines(engines)
     return "ok", None
+
+
+def patch_status(document: Mapping[str, Any]) -> str:
+    """The status of a patch run (upkeep.patch/1). One that took the host back is ok only where that was asked for."""
+    outcome = str(document.get("outcome"))
+    if outcome == "rolled_back" and document.get("rollback_of"):
+        return "ok"
+    if outcome == "refused":
+        return _REFUSED.get(str(document.get("error_code")), "failed")
+    return _PATCHED.get(outcome, "failed")
 
 
 def entries(data: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 from .observation import Observation, Part
 from .runs import Run
 
-# A phase that changes nothing may be incomplete and still be worth what it says; a backup or a restore may not.
-_NO_INCOMPLETE = {"backup", "vault", "copy", "restore_test", "restore", "disaster_drill"}
+# A phase that changes nothing may be incomplete and still be worth what it says; these may not.
+_NO_INCOMPLETE = {"backup", "vault", "copy", "restore_test", "restore", "disaster_drill", "patch"}
 
 
 def broken(run: Run, seen: Mapping[tuple[str, str], Observation]) -> list[dict[str, Any]]:

@@ -89,7 +89,7 @@ def _collect(view: AptView, options: Options) -> PackageState:
         collector=view.collector,
         tool={"apt": view.apt_version},
         changed=refreshed is not None and refreshed.changed,
-        locks=_locks(paths),
+        locks=paths.locks(),
     )
 
 
@@ -129,16 +129,6 @@ def _refresh(paths: Paths, options: Options) -> tuple:
             )
         return None, [f"The package lists are stale, and only root may refresh them ({paths.lists})."]
     return _apt_freshness.refresh(paths), []
-
-
-def _locks(paths: Paths) -> List[str]:
-    admin = os.path.dirname(paths.status)
-    return [
-        os.path.join(admin, "lock-frontend"),
-        os.path.join(admin, "lock"),
-        os.path.join(paths.lists, "lock"),
-        os.path.join(paths.archives, "lock"),
-    ]
 
 
 def _unmet(packages: list[_dpkg.DpkgPackage]) -> list[str]:

@@ -82,7 +82,7 @@ class Commands:
 
     def plan(self, full: bool) -> Plan:
         verb = "dist-upgrade" if full else "upgrade"
-        result = run(["apt-get", "-s", "-q", *self._options(), verb], allow=(0, 100))
+        result = run(["apt-get", "-s", "-q", *self.options(), verb], allow=(0, 100))
         said = result.stdout + result.stderr
         if result.rc and any(phrase in said.lower() for phrase in _UNMET):
             return Plan(refused=True)
@@ -92,17 +92,33 @@ class Commands:
         if not keys:
             return {}
         names = [f"{name}:{arch}" for name, arch in keys]
-        return parse_policy(_apt(["apt-cache", *self._options(), "policy", *names]).stdout, self._native)
+        return parse_policy(_apt(["apt-cache", *self.options(), "policy", *names]).stdout, self._native)
 
     def records(self, wanted: Sequence[Tuple[Key, str]]) -> dict[Tuple[Key, str], Mapping[str, str]]:
         if not wanted:
             return {}
         names = [f"{name}:{arch}={version}" for (name, arch), version in wanted]
-        result = run(["apt-cache", *self._options(), "show", *names], allow=(0, 100))
+        result = run(["apt-cache", *self.options(), "show", *names], allow=(0, 100))
         found: dict[Tuple[Key, str], Mapping[str, str]] = {}
         for fields in paragraphs(result.stdout):
             key = native_key(fields.get("package", ""), fields.get("architecture", ""), self._native)
             found.setdefault((key, fields.get("version", "")), fields)
+        return found
+
+    def ask(self, command: Sequence[str], arguments: Sequence[str]) -> Finished:
+        """What an apt command says, whether it likes what it is asked (0) or not (100)."""
+        return run([*command, *self.options(), *arguments], allow=(0, 100))
+
+    def offered(self, wanted: Sequence[Tuple[Key, str]]) -> dict[Tuple[Key, str], Mapping[str, str]]:
+        """`records` of what a repository has, not of what is merely installed: with `filename`, `size` and `sha256`."""
+        if not wanted:
+            return {}
+        said = self.ask(["apt-cache", "show"], [f"{name}:{arch}={version}" for (name, arch), version in wanted]).stdout
+        found: dict[Tuple[Key, str], Mapping[str, str]] = {}
+        for fields in paragraphs(said):
+            if "filename" in fields:
+                key = native_key(fields.get("package", ""), fields.get("architecture", ""), self._native)
+                found.setdefault((key, fields.get("version", "")), fields)
         return found
 
     def close(self) -> None:
@@ -110,7 +126,7 @@ class Commands:
             shutil.rmtree(self._cache_folder, ignore_errors=True)
             self._cache_folder = None
 
-    def _options(self) -> list[str]:
+    def options(self) -> list[str]:
         """A cache of our own where apt keeps none (container images) or has no room: each would build one anew."""
         if self._used is not None:
             return self._used

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from ..errors import UpkeepError
 
@@ -39,6 +39,16 @@ class Paths:
     solver: str = ""
     suggests: bool = False
     default_release: str = ""
+
+    def locks(self) -> List[str]:
+        """The files whose lock keeps apt or dpkg from working."""
+        admin = os.path.dirname(self.status)
+        return [
+            os.path.join(admin, "lock-frontend"),
+            os.path.join(admin, "lock"),
+            os.path.join(self.lists, "lock"),
+            os.path.join(self.archives, "lock"),
+        ]
 
 
 # What apt's caches of a release with every suite take, several times over.

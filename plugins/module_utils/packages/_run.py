@@ -29,8 +29,8 @@ class Finished:
     stderr: str
 
 
-def run(argv: list[str], timeout: int = 120, allow: tuple[int, ...] = (0,)) -> Finished:
-    """Run `argv` and return what it said. `timeout` in seconds; then its whole process group is killed.
+def run(argv: list[str], timeout: int = 120, allow: tuple[int, ...] = (0,), folder: str | None = None) -> Finished:
+    """Run `argv` (in `folder`) and return what it said. `timeout` in seconds; then its whole process group is killed.
 
     Raises UpkeepError `command_failed` (missing, timed out, or an exit code that is not in `allow`).
     """
@@ -43,6 +43,7 @@ def run(argv: list[str], timeout: int = 120, allow: tuple[int, ...] = (0,)) -> F
             stderr=subprocess.PIPE,
             env={**os.environ, **_ENVIRONMENT},
             start_new_session=True,
+            cwd=folder,
         )
     except OSError as error:
         raise UpkeepError("command_failed", f"{argv[0]} could not be started: {error.strerror}.", command=command)

@@ -10,6 +10,7 @@ from typing import Any
 from ..next_scope import next_scope
 from ..observation import Observation, Part
 from ..outcome import entries, is_of_hash
+from . import patch
 from .text import amount, called, databases, duration, plural, printable, size
 
 _LOUD = {"failed": "FAILED", "unknown": "UNKNOWN", "incomplete": "INCOMPLETE"}
@@ -24,6 +25,7 @@ def lines(observation: Observation, host_width: int = _NAME) -> list[str]:
         told += _rebuilt(part.data) if observation.phase == "disaster_drill" and isinstance(part.data, dict) else []
         told += _details(part.data) if observation.phase == "restore" and isinstance(part.data, dict) else []
         told += _next(observation.host, part) if observation.phase == "restore_test" and part.name else []
+        told += patch.next_lines(part.data) if observation.phase == "patch" and isinstance(part.data, dict) else []
     return told
 
 
@@ -77,7 +79,7 @@ def _path_and_why(item: Any) -> str:
 
 
 def _told(phase: str, part: Part) -> str:
-    if part.status in ("ok", "incomplete") and isinstance(part.data, dict):
+    if (part.status in ("ok", "incomplete") or phase == "patch") and isinstance(part.data, dict):
         words = _WORDS.get(phase, lambda data, part: "")(part.data, part)
         return "; ".join(text for text in (_shortened(part.reason), words) if text)
     return _shortened(part.reason)
@@ -218,6 +220,10 @@ def _audit(data: Mapping[str, Any], part: Part) -> str:
     return f"{plural(len(data.get('findings') or []), 'finding')} by {', '.join(engines)}"
 
 
+def _patch(data: Mapping[str, Any], part: Part) -> str:
+    return patch.words(data)
+
+
 _WORDS = {
     "backup": _backup,
     "vault": _vault,
@@ -226,5 +232,6 @@ _WORDS = {
     "restore": _restored,
     "disaster_drill": _disaster_drill,
     "patch_level": _patch_level,
+    "patch": _patch,
     "audit": _audit,
 }

@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a host remembers of its patch runs, so that a later run, even of another controller, can go on.
+
+    patch/claim.json               who works on this host (`claim`)
+    patch/runs/<patch_id>/plan.json state.json before.json
+    patch/runs/<patch_id>/new/ kept/        packages fetched, and the versions that they replace
+    patch/runs/<patch_id>/apply/ back/      a job each (`job`)
+
+Below the state folder; root's alone (0700, files 0600), each file there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from .. import atomic, state, times
+from ..errors import UpkeepError
+
+SCHEMA = "upkeep.patch_state/1"
+STAGES = (
+    "begun", "planned", "protected", "applying", "applied", "restarted", "verified", "rolling_back", "ended",
+)  # fmt: skip
+UNCHANGED_STAGES = ("begun", "planned", "protected")  # in which no package was touched
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def home() -> str:
+    """`/var/lib/upkeep/patch`; not made here."""
+    return state.under("patch")
+
+
+class Folder:
+    """The paths of one run. Raises UpkeepError bad_patch_id for what is no run id."""
+
+    def __init__(self, patch_id: str) -> None:
+        if not _ID.fullmatch(patch_id):
+            raise UpkeepError(
+                "bad_patch_id", f"patch_id: {patch_id!r} is no run id; one looks like 20261123T200102Z-4711."
+            )
+        self.patch_id = patch_id
+        self.path = os.path.join(home(), "runs", patch_id)
+        self.plan = os.path.join(self.path, "plan.json")
+        self.state = os.path.join(self.path, "state.json")
+        self.before = os.path.join(self.path, "before.json")
+        self.new = os.path.join(self.path, "new")
+        self.kept = os.path.join(self.path, "kept")
+
+    def job(self, direction: str) -> str:
+        """The folder of the job `apply` or `back`."""
+        return os.path.join(self.path, direction)
+
+
+def needs_root() -> None:
+    """Raises UpkeepError needs_root."""
+    if os.geteuid() != 0:
+        raise UpkeepError("needs_root", "Only root can patch a host: set become: true, or connect as root.")
+
+
+def load(path: str) -> Optional[Dict[str, Any]]:
+    """A JSON object, None where there is no such file. Raises UpkeepError patch_unreadable."""
+    try:
+        with open(path, encoding="utf-8") as stream:  # noqa: PTH123
+            document = json.load(stream)
+        if isinstance(document, dict):
+            return document
+        why = "it holds no JSON object"
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        why = str(error.strerror)
+    except ValueError as error:
+        why = str(error)
+    raise UpkeepError(
+        "patch_unreadable",
+        f"{path} cannot be read ({why}): look at the host, then move that file away and run the patch run again.",
+        path=path,
+    )
+
+
+def save(path: str, document: Mapping[str, Any]) -> None:
+    """`document` at `path`, atomically. Raises UpkeepError state_unwritable: then the file is as it was."""
+    try:
+        atomic.write_json(path, document)
+    except OSError as error:
+        raise unwritable(path, error)
+
+
+def make(path: str) -> str:
+    """The folder `path`, made 0700 where it is missing. Raises UpkeepError state_unwritable."""
+    try:
+        atomic.make_folder(path)
+    except OSError as error:
+        raise unwritable(path, error)
+    return path
+
+
+def unwritable(path: str, error: OSError) -> UpkeepError:
+    """What to say when the host cannot remember the run."""
+    return UpkeepError(
+        "state_unwritable",
+        f"{path} cannot be written ({error.strerror}): make room, or make it writable, and run the patch run again.",
+        path=path,
+    )
+
+
+def state_of(patch_id: str) -> Dict[str, Any]:
+    """The run's `upkeep.patch_state/1`. Raises UpkeepError unknown_run, patch_unreadable."""
+    return _known(patch_id, Folder(patch_id).state)
+
+
+def plan_of(patch_id: str) -> Dict[str, Any]:
+    """The run's `upkeep.plan/1`. Raises UpkeepError unknown_run, patch_unreadable."""
+    return _known(patch_id, Folder(patch_id).plan)
+
+
+def before_of(patch_id: str) -> Dict[str, Any]:
+    """What the host was like before the run. Raises UpkeepError unknown_run, patch_unreadable."""
+    return _known(patch_id, Folder(patch_id).before)
+
+
+def _known(patch_id: str, path: str) -> Dict[str, Any]:
+    found = load(path)
+    if found is None:
+        raise UpkeepError(
+            "unknown_run",
+            f"this host knows no {os.path.basename(path)} of the run {patch_id} (in {os.path.dirname(path)}); it "
+            f"knows the runs: {', '.join(run_ids()) or 'none'}.",
+            patch_id=patch_id,
+        )
+    return found
+
+
+def note(patch_id: str, states: Optional[Sequence[Mapping[str, Any]]] = None, **changes: Any) -> Dict[str, Any]:
+    """Write `changes` (keys of `upkeep.patch_state/1`) and the entries so far into the run's state; the new state.
+
+    Raises UpkeepError unknown_run, patch_unreadable, state_unwritable.
+    """
+    known = state_of(patch_id)
+    wanted = {**known, **changes, "states": known["states"] if states is None else [dict(each) for each in states]}
+    if wanted != known:
+        save(Folder(patch_id).state, wanted)
+    return wanted
+
+
+def new_state(patch_id: str, host: str, by: Mapping[str, Any]) -> Dict[str, Any]:
+    """The state that a run begins with."""
+    return {
+        "schema": SCHEMA,
+        "patch_id": patch_id,
+        "host": host,
+        "run_ids": [patch_id],
+        "plan_sha256": None,
+        "begun": times.iso(times.now()),
+        "by": dict(by),
+        "stage": "begun",
+        "drained": False,
+        "reboot": None,
+        "states": [],
+        "outcome": None,
+        "ended": None,
+    }
+
+
+def run_ids() -> List[str]:
+    """The runs that this host has a folder of, the oldest first (by their state's last change)."""
+    top = os.path.join(home(), "runs")
+    try:
+        names = [name for name in os.listdir(top) if _ID.fullmatch(name)]
+    except FileNotFoundError:
+        return []
+    return sorted(names, key=lambda name: (_changed(os.path.join(top, name)), name))
+
+
+def _changed(path: str) -> float:
+    for candidate in (os.path.join(path, "state.json"), path):
+        with contextlib.suppress(OSError):
+            return os.stat(candidate).st_mtime
+    return 0.0
+
+
+def remove(path: str) -> None:
+    """A folder with all that is in it; what cannot be removed stays."""
+    shutil.rmtree(path, ignore_errors=True)
