@@ -14,7 +14,7 @@ from . import sockets, systemd
 
 _GLOBS = ("*.service", "*.socket", "*.timer", "*.path", "*.mount")
 _PROPERTIES = (
-    "Id", "Type", "ActiveState", "Transient", "FragmentPath", "UnitFileState", "BusName",
+    "Id", "ActiveState", "Transient", "FragmentPath", "UnitFileState", "BusName", "NRestarts",
     "TriggeredBy", "WantedBy", "RequiredBy", "UpheldBy",
 )  # fmt: skip
 _RUNS = ("active", "reloading", "refreshing")
@@ -23,17 +23,17 @@ _PASSING = re.compile(r"^(user@|user-runtime-dir@|run-user-|systemd-fsck|lvm2-pv
 
 
 def take() -> Dict[str, Any]:
-    """{"units": {"failed","active","seen"}, "listening": […], "boot": {…}, "ephemeral_from", "not_seen": [sentences]}.
+    """{"units": {…}, "listening": [{"proto","address","port","process","unit"}], "boot": {…}, "ephemeral", "not_seen"}.
 
-    Units are names, sorted; only those that are to stay as they are: none that comes and goes by design. Without
-    systemd, `seen` is false and both lists are empty.
+    `units` are names, sorted: `failed`, `active` (those that are to stay so), `on_demand` (active, free to end); and
+    `restarts`: how often systemd had to start one again. Without systemd `seen` is false, and all of them empty.
     """
     not_seen: List[str] = []
     return {
         "units": _units(not_seen),
         "listening": [each.document() for each in sockets.listening()],
         "boot": boot(),
-        "ephemeral_from": sockets.ephemeral_from(),
+        "ephemeral": sockets.ephemeral(),
         "not_seen": not_seen,
     }
 
@@ -61,9 +61,13 @@ def same_boot(one: Mapping[str, Any], other: Mapping[str, Any]) -> Optional[bool
 def judge_units(shown: List[Dict[str, str]]) -> Dict[str, Any]:
     """The `units` of what `systemctl show` says of all units."""
     lasting = [unit for unit in shown if unit.get("Id") and _lasts(unit)]
+    active = [unit for unit in lasting if unit.get("ActiveState") in _RUNS]
+    crashed = {unit["Id"]: int(unit["NRestarts"]) for unit in lasting if unit.get("NRestarts", "").isdecimal()}
     return {
         "failed": sorted(unit["Id"] for unit in lasting if unit.get("ActiveState") == "failed"),
-        "active": sorted(unit["Id"] for unit in lasting if unit.get("ActiveState") in _RUNS and not _on_demand(unit)),
+        "active": sorted(unit["Id"] for unit in active if not _on_demand(unit)),
+        "on_demand": sorted(unit["Id"] for unit in active if _on_demand(unit)),
+        "restarts": {name: number for name, number in sorted(crashed.items()) if number},
         "seen": True,
     }
 
@@ -76,7 +80,7 @@ def _units(not_seen: List[str]) -> Dict[str, Any]:
         except UpkeepError as error:
             why = error.message
     not_seen.append(f"units: {why.rstrip('.')}.")
-    return {"failed": [], "active": [], "seen": False}
+    return {"failed": [], "active": [], "on_demand": [], "restarts": {}, "seen": False}
 
 
 def _lasts(unit: Mapping[str, str]) -> bool:

@@ -16,7 +16,7 @@ from ..packages.restarts import unit_of
 
 # The kernel's socket states: TCP_LISTEN, and TCP_CLOSE, which is what an unconnected UDP socket is in.
 _STATES = {"tcp": "0A", "udp": "07"}
-_EPHEMERAL = 32768  # the kernel's default
+_EPHEMERAL = [32768, 60999]  # the kernel's default
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ def address_of(digits: str) -> str:
     return str(mapped or address)
 
 
-def ephemeral_from(proc: str = "/proc") -> int:
-    """The first of the ports that the kernel hands out to whoever names none."""
+def ephemeral(proc: str = "/proc") -> List[int]:
+    """The first and the last of the ports that the kernel hands out to whoever names none."""
     words = (text_or_none(os.path.join(proc, "sys/net/ipv4/ip_local_port_range")) or "").split()
-    return int(words[0]) if words and words[0].isdecimal() else _EPHEMERAL
+    return [int(word) for word in words] if len(words) == 2 else list(_EPHEMERAL)
 
 
 def _owners(inodes: Set[str], proc: str) -> Dict[str, Tuple[Optional[str], Optional[str]]]:
