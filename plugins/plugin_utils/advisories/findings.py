@@ -142,23 +142,30 @@ def _named(fixes: Sequence[Vulnerability]) -> str:
     return ", ".join(names[:_TITLED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _with_cves(finding: Mapping[str, Any], level: Mapping[str, Any], match: HostMatch) -> dict[str, Any]:
+def fixed_by(match: HostMatch, source: str, updates: Iterable[Mapping[str, Any]]) -> list[Vulnerability]:
+    """What these pending updates of one source package fix of what the host has, by the index."""
     if match.release is None:
-        return dict(finding)
+        return []
     family = releases.family(match.release)
-    name = kernel.source_of(family, finding["subject"]) or finding["subject"]
-    evidence = {(each.get("name"), each.get("arch")) for each in finding["evidence"]}
-    updates = [each for each in level.get("pending") or [] if (each.get("name"), each.get("arch")) in evidence]
-    of_kernel = name != finding["subject"] or kernel.source_of(family, name) is not None
+    name = kernel.source_of(family, source) or source
+    of_kernel = name != source or kernel.source_of(family, name) is not None
     offered = kernel.newest(
         family,
         (str((None if of_kernel else each.get("source_version")) or each.get("candidate")) for each in updates),
     )
-    fixes = [
+    return [
         one
         for each, one in _each(match.affected, "fixable")
         if each.source == name and offered is not None and reaches(family, offered, str(one.fixed))
     ]
+
+
+def _with_cves(finding: Mapping[str, Any], level: Mapping[str, Any], match: HostMatch) -> dict[str, Any]:
+    if match.release is None:
+        return dict(finding)
+    evidence = {(each.get("name"), each.get("arch")) for each in finding["evidence"]}
+    updates = [each for each in level.get("pending") or [] if (each.get("name"), each.get("arch")) in evidence]
+    fixes = fixed_by(match, finding["subject"], updates)
     said = (finding["severity"], finding["severity_source"])
     level_of, said_by = severity.worst([said, *((one.severity, one.severity_source) for one in fixes)])
     return {**finding, "severity": level_of, "severity_source": said_by, "cves": _facts(fixes)}
