@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic, times
-from ansible_collections.proven.upkeep.plugins.plugin_utils import evidence, outcome, processes, proofs
+from ansible_collections.proven.upkeep.plugins.plugin_utils import (
+    evidence,
+    findings,
+    outcome,
+    processes,
+    proofs,
+    sla,
+)
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import say, tool
 from ansible_collections.proven.upkeep.plugins.plugin_utils._recording import RecordingAction
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import engine
+from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import findings as advisories
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.patch import plan_lines
 from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation, Part
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching import document as documents
@@ -48,6 +57,8 @@ class ActionModule(RecordingAction):
             document = documents.soaked(earlier, ran["soak"], run_id, times.iso(times.now()))
         else:
             document = documents.composed(self._facts(home, host, run_id, arguments, ran), ran)
+            if document["outcome"] == "patched" and "level" in ran:
+                document["open_before"] = self._open_before(home, ran["level"].data, document)
         self._plan, self._logs = documents.plan_of(ran), {name: documents.log_of(ran, name) for name in _LOGS}
         if document["outcome"] == "planned" and self._plan:
             say(plan_lines(self._plan, document["notes"]))
@@ -80,6 +91,14 @@ class ActionModule(RecordingAction):
             "tool": tool(),
             "now": times.iso(times.now()),
         }
+
+    def _open_before(self, home: Path, level: Mapping[str, Any], document: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What an audit would have found right before: a fix may be out since the last one."""
+        asset = str(self.variable("upkeep_asset_id") or document["host"])
+        found = findings.of_patch_level(level, document["project"], asset, document["started"])
+        match = engine.matched(home, level)
+        enriched = found if match is None else advisories.enriched(found, level, match)
+        return sla.all_started(enriched, {}, times.parse(document["started"]))
 
     def publish(self, home: Path, observation: Observation, run: Run, key: str | None) -> list[Path]:
         """The plan and what the package manager wrote, beside the observation, which names them."""

@@ -17,6 +17,8 @@ from .observation import Observation, combined
 
 # In other phases a recording says all that there is to say.
 _WITH_SETS = {"backup", "restore_test"}
+# What stays of a run that is removed.
+KEPT = "remediation.json"
 # (host, phase, the recording's name, the set)
 Word = tuple[str, str, "str | None", "str | None"]
 
@@ -53,9 +55,21 @@ def prune(home: Path, keep: int) -> list[str]:
         if index < max(keep, 1) or run.state == "running" or not _is_answered(home, run, kept, words):
             kept.append(run)
             continue
-        shutil.rmtree(runs.folder(home, run.run_id))
+        _remove(runs.folder(home, run.run_id))
         removed.append(run.run_id)
     return removed
+
+
+def _remove(folder: Path) -> None:
+    """Remove a run, but for what it fixed: `audits/remediation.md` tells of that for good."""
+    if not (folder / KEPT).exists():
+        shutil.rmtree(folder)
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != KEPT:
+            entry.unlink()
 
 
 def _is_answered(home: Path, run: runs.Run, newer: Iterable[runs.Run], words: dict[str, set[Word]]) -> bool:

@@ -26,8 +26,8 @@ def words(document: Mapping[str, Any]) -> str:
         return f"{plural(document.get('planned') or 0, 'package')} {would}{_left_out(document)}; nothing was changed"
     if outcome == "refused":
         return "nothing was changed"
-    told = [*_changed(document.get("changed") or []), *_after(document), took]
-    return ", ".join(told)
+    told = [*_changed(document.get("changed") or []), *_after(document)]
+    return ", ".join([*told, took]) if told or outcome == "patched" else ""
 
 
 def next_lines(document: Mapping[str, Any], indent: str = "      ") -> list[str]:

@@ -69,7 +69,7 @@ def read(results: Mapping[str, Any]) -> dict[str, Step]:
     if unknown:
         known = ", ".join(STATE_OF)
         raise UpkeepError("bad_results", f"results of unknown steps: {', '.join(unknown)}; there are {known}.")
-    return {name: step_of(name, results[name]) for name in STATE_OF if isinstance(results.get(name), Mapping)}
+    return {name: step_of(name, results[name]) for name in STATE_OF if results.get(name)}
 
 
 def with_failure(results: Mapping[str, Any], failed: Any, step: str | None = None) -> dict[str, Any]:
@@ -91,8 +91,9 @@ def with_failure(results: Mapping[str, Any], failed: Any, step: str | None = Non
     return {**told, order[min(last + 1, len(order) - 1)]: as_failed}
 
 
-def step_of(name: str, result: Mapping[str, Any]) -> Step:
+def step_of(name: str, result: Any) -> Step:
     """One registered result (of a loop too), whatever became of it."""
+    result = result if isinstance(result, Mapping) else {"failed": True, "msg": f"no result ({result})"}
     parts = outcome.parts_of("patch_step", result, None)[0]
     part = next((each for each in parts if each.status in ("failed", "unknown")), parts[0])
     data = part.data if isinstance(part.data, Mapping) else {}
@@ -108,7 +109,9 @@ def _status(name: str, part: Part, data: Mapping[str, Any], result: Mapping[str,
     if refused:
         return "refused", refused
     if data.get("job") in ("failed", "died", "running"):
-        return "failed", _of_job(str(data["job"]), data)
+        return "failed", part.reason if result.get("error_code") else _of_job(str(data["job"]), data)
+    if name == "soak" and data.get("problems"):
+        return "failed", first_problem(data)
     if part.status in ("failed", "unknown", "incomplete") or data.get("status") == "failed":
         reason = first_problem(data) or _given(data, name) or part.reason
         may_be_refusal = STATE_OF[name] in BEFORE_CHANGE and bool(result.get("error_code"))
@@ -130,6 +133,10 @@ def _given(data: Mapping[str, Any], name: str) -> str | None:
 def _refusal(data: Mapping[str, Any]) -> str | None:
     if data.get("admitted") is False:
         return f"{data.get('code') or 'not_admitted'}: {outcome.one_line(data.get('reason') or 'it was not admitted')}"
+    if data.get("protected") is False:
+        sets = [each for each in data.get("sets") or [] if isinstance(each, Mapping) and not each.get("ok")]
+        why = "; ".join(f"{each.get('backup')}: {each.get('why')}" for each in sets) or "the host has no backup set"
+        return f"unprotected: no proven backup is young enough ({outcome.one_line(why)})"
     refused = data.get("refused")
     if isinstance(refused, Mapping):
         return _coded(refused)
@@ -152,7 +159,8 @@ def _coded(problem: Mapping[str, Any]) -> str:
 
 
 def _of_job(job: str, data: Mapping[str, Any]) -> str:
-    failed = next((step for step in data.get("steps") or [] if step.get("rc") not in (0, None)), None)
+    named = data.get("failed_step")
+    failed = next((step for step in data.get("steps") or [] if step.get("name") == named and named), None)
     last = outcome.one_line(data.get("progress") or "")
     said = f"; it said last: {last}" if last else ""
     if job == "failed" and failed:

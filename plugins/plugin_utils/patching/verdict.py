@@ -14,8 +14,8 @@ OUTCOMES = ("patched", "nothing_to_do", "planned", "rolled_back", "refused", "fa
 
 # What `patch_apply` refuses before it starts anything.
 _NOTHING_STARTED = {
-    "plan_moved", "claimed", "needs_root", "no_plan", "no_such_run", "lock_held", "manager_unsupported", "no_space",
-    "fetch_failed", "irreversible", "not_kept", "bad_patch_id", "unreadable_state",
+    "plan_moved", "claimed", "needs_root", "unknown_run", "bad_patch_id", "patch_unreadable", "manager_unsupported",
+    "not_kept",
 }  # fmt: skip
 # Stages of the host's own memory (upkeep.patch_state/1) in which packages may have been changed already.
 _TOUCHED = ("applying", "applied", "restarted", "verified", "rolling_back")
@@ -49,6 +49,7 @@ class Asked:
 
 def verdict(asked: Asked, steps: Mapping[str, Step]) -> Verdict:
     """The outcome. What is not known to be well is `needs_attention` as soon as a package may have been touched."""
+    steps = {name: step for name, step in steps.items() if step.status != "skipped"}
     undrain = steps.get("undrain")
     if undrain and undrain.is_bad:
         return Verdict("needs_attention", f"undrain_failed: it is out of service still: {undrain.reason}")
