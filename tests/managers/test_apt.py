@@ -279,16 +279,66 @@ def test_a_file_that_is_not_what_was_fetched_is_not_installed(host):
     assert host.forward() == [0, 0]
 
 
-def test_what_cannot_be_kept_is_told_before(host):
+def test_what_no_repository_has_any_more_is_put_together(host):
     debian = host.debian
-    debian.offer(APP, LIB)
-    debian.install("app")
-    debian.withdraw(LIB)
+    tool = Deb(
+        "tool", "1:1", "amd64", {"Depends": "lib"},
+        {
+            "/etc/tool.conf": "one\n", "/etc/tool.d/edited": "one\n", "/etc/tool.d/gone": "one\n",
+            "/usr/bin/tool": "1\n", "/usr/share/doc/tool/copyright": "free\n", f"/usr/share/{'long/' * 30}x": "1\n",
+        },
+        {"postinst": 'echo "$1 $2" >> "$DPKG_ROOT/tmp/log"', "prerm": "exit 0"},
+    )  # fmt: skip
+    debian.offer(LIB, tool)
+    debian.install("tool")
+    (debian.root / "etc/tool.d/edited").write_text("mine\n")
+    (debian.root / "etc/tool.d/gone").unlink()
+    (debian.root / "usr/share/doc/tool/copyright").unlink()
+    (debian.root / "usr/bin/tool").chmod(0o4755)
+    os.link(debian.root / "usr/bin/tool", debian.root / "usr/bin/elsewhere")
+    debian.withdraw(tool)
+    files = {"/etc/tool.conf": "two\n", "/etc/tool.d/edited": "two\n", "/etc/tool.d/gone": "two\n"}
+    debian.offer(Deb("tool", "1:2", "amd64", files=files))
+    host.plan("tool:amd64=1:2")
+    assert [each.reversible for each in host.change.reversible(host.actions)] == [True]
+    (kept,) = host.protect()
+    assert (kept.file, kept.bytes) == (str(host.kept / tool.file), (host.kept / tool.file).stat().st_size)
+    assert kept.why == "put together from what is installed: no repository has it any more"
+    assert host.forward() == [0]
+    assert (debian.root / "etc/tool.conf").read_text() == "two\n"
+    assert not (debian.root / "usr/bin/tool").exists()
+    assert set(host.back()) == {0}
+    assert debian.versions() == {"lib": "1", "tool": "1:1"}
+    assert (debian.root / "etc/tool.conf").read_text() == "one\n"
+    assert (debian.root / "etc/tool.d/edited").read_text() == "mine\n"
+    assert not (debian.root / "etc/tool.d/gone").exists()
+    assert (debian.root / "usr/bin/tool").stat().st_mode & 0o7777 == 0o4755
+    assert (debian.root / f"usr/share/{'long/' * 30}x").read_text() == "1\n"
+    assert (debian.root / "tmp/log").read_text().splitlines() == ["configure ", "configure 1:2"]
+    fields = debian.run("dpkg-query", "-W", "-f", "${Depends} ${Maintainer}", "tool").stdout
+    assert fields == "lib Nobody <n@example.org>"
+    # The edited file still counts as edited: an update leaves it alone.
+    debian.offer(Deb("tool", "1:3", "amd64", files={name: "three\n" for name in files}))
+    host.plan("tool:amd64=1:3")
+    host.protect()
+    host.forward()
+    assert (debian.root / "etc/tool.d/edited").read_text() == "mine\n"
+    assert (debian.root / "etc/tool.conf").read_text() == "three\n"
+
+
+def test_what_is_not_whole_has_no_way_back(host):
+    debian = host.debian
+    debian.offer(Deb("lib", "1", scripts={"postinst": "exit 1"}))
+    debian.run("apt-get", "install", "-y", "lib", check=False)
+    debian.withdraw(Deb("lib", "1"))
     debian.offer(LIB2)
     host.plan("lib=2")
     assert [each.reversible for each in host.change.reversible(host.actions)] == [False]
+    for path in (debian.root / "var/cache/apt/archives").glob("*.deb"):
+        path.unlink()
     (kept,) = host.protect()
-    assert (kept.file, kept.why) == (None, "no repository has it any more, and neither has this host")
+    assert kept.file is None
+    assert kept.why == "no repository has it any more, and what this host has of it is not whole"
     host.forward()
     with pytest.raises(UpkeepError) as raised:
         host.back()

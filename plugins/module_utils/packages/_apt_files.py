@@ -10,6 +10,7 @@ folder's note says of it before it is used.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import pwd
@@ -30,6 +31,7 @@ from ._run import run
 _NOTE = "files.json"
 _DOWNLOAD_TIMEOUT = 3600  # seconds
 _GONE = re.compile(r"\b404\b|File not found|No such file", re.IGNORECASE)
+_FULL = re.compile(r"No space left on device|enough free space", re.IGNORECASE)
 _BLOCK = 1 << 20
 
 
@@ -85,18 +87,36 @@ class Source:
             came = []
             for item in items:
                 fetched = os.path.join(place, item.file)
-                if os.path.isfile(fetched) and digest(fetched) == self.hashes.get(item):
-                    target = os.path.join(folder, item.file)
-                    shutil.copyfile(fetched, target + ".new")
-                    os.rename(target + ".new", target)
-                    came.append(item)
+                if os.path.isfile(fetched) and not os.path.islink(fetched):
+                    arrived = _bring(fetched, folder)
+                    if digest(arrived) == self.hashes.get(item):
+                        os.rename(arrived, os.path.join(folder, item.file))
+                        came.append(item)
+                    else:
+                        os.unlink(arrived)
         lines = [line[2:].strip() for line in done.stderr.splitlines() if line.startswith("E:")]
         return came, " ".join(lines)
 
 
-def says_gone(said: str) -> bool:
-    """Whether apt's complaint about a download is that the repository has no such file any more."""
-    return bool(_GONE.search(said))
+def trouble(lost: Sequence[Item], said: str) -> UpkeepError:
+    """What to raise when apt could not fetch these, and said so."""
+    names = ", ".join(map(str, lost))
+    if _GONE.search(said):
+        return moved(lost, "its repository has no such file any more")
+    why = said or "what came is not what the lists of this host say."
+    code = "no_space" if _FULL.search(said) else "fetch_failed"
+    return UpkeepError(
+        code, f"{names} could not be fetched, and nothing was changed: {why}", missing=list(map(str, lost))
+    )
+
+
+def moved(gone: Sequence[Item], why: str) -> UpkeepError:
+    """What to raise when these cannot be had any more."""
+    return UpkeepError(
+        "plan_moved",
+        f"{', '.join(map(str, gone))} cannot be had: {why}. Nothing was changed; refresh the lists, and plan again.",
+        gone=[str(item) for item in gone],
+    )
 
 
 def digest(path: str) -> str:
@@ -123,7 +143,8 @@ def put(path: str, folder: str) -> None:
     try:
         pool.place(path, os.path.join(folder, os.path.basename(path)))
     except OSError as error:
-        raise UpkeepError("fetch_failed", f"{path} cannot be copied to {folder}: {error.strerror}.", path=path)
+        code = "no_space" if error.errno == errno.ENOSPC else "fetch_failed"
+        raise UpkeepError(code, f"{path} cannot be copied to {folder}: {error.strerror}.", path=path)
 
 
 def write_note(folder: str, items: Iterable[Item], **facts: Any) -> None:
@@ -174,6 +195,15 @@ def verified(folder: str, note: Mapping[str, Any], items: Iterable[Item]) -> Lis
             )
         paths.append(path)
     return paths
+
+
+def _bring(path: str, folder: str) -> str:
+    """A file of a folder that others write to into one that is ours, and ours it is; its new path. Raises OSError."""
+    target = os.path.join(folder, os.path.basename(path) + ".new")
+    shutil.move(path, target)
+    os.chown(target, os.geteuid(), os.getegid())
+    os.chmod(target, 0o600)
+    return target
 
 
 def _public_folder(archives: str) -> Optional[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from typing import Any, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import UpkeepError
@@ -22,6 +21,7 @@ from ._apt_solve import ONLY_WHAT_IS_NEEDED, Solver
 from ._apt_view import Key, Paths, native_key
 from ._debdeps import parse_relations
 from ._dpkg import DpkgPackage, read_auto
+from ._dpkg_repack import repack
 from ._leftovers import leftovers
 from ._locks import locked_by
 from ._run import run
@@ -65,11 +65,10 @@ class Apt:
             return Solver(commands, removals).simulate(wanted)
 
     def reversible(self, actions: Sequence[Action]) -> List[Action]:
-        going = _going(actions)
         with _asking() as commands:
-            source = Source(commands, going)
-        had = {item for item in going if item in source.hashes or _can_repack() or source.on_disk(item)}
-        return [_with(action, action.before is None or _before(action) in had) for action in actions]
+            native, here = commands.paths().native, _dpkg_now.packages(commands.paths())
+        # What is whole can be put together again, if it comes to that. What is not is no version to go back to.
+        return [_with(each, each.before is None or _is_whole(_before(each), here, native)) for each in actions]
 
     def fetch(self, actions: Sequence[Action], folder: str) -> int:
         coming = _coming(actions)
@@ -77,7 +76,7 @@ class Apt:
             source = Source(commands, coming)
             gone = [item for item in coming if item not in source.hashes]
             if gone:
-                raise _moved(gone, "the lists of this host do not have it any more")
+                raise _apt_files.moved(gone, "the lists of this host do not have it any more")
             pool.tidy(self._of_use(commands.paths(), coming).__contains__)
             missing = [item for item in coming if not _lies_in(folder, item, source)]
             found = {item: source.on_disk(item) for item in missing}
@@ -86,15 +85,8 @@ class Apt:
             wanted = [item for item in missing if not found[item]]
             came, said = source.download(wanted, folder)
             lost = [item for item in wanted if item not in came]
-            if lost and _apt_files.says_gone(said):
-                raise _moved(lost, "its repository has no such file any more")
             if lost:
-                raise UpkeepError(
-                    "fetch_failed",
-                    f"{', '.join(map(str, lost))} could not be fetched, and nothing was changed: "
-                    f"{said or 'what came is not what the lists of this host say.'}",
-                    missing=[str(item) for item in lost],
-                )
+                raise _apt_files.trouble(lost, said)
             self._remember(commands, coming, folder, actions)
             return sum(source.sizes.values())
 
@@ -109,12 +101,13 @@ class Apt:
                     _apt_files.put(path, folder)
                 found[item] = bool(path)
             wanted = [item for item in going if not found[item] and item in source.hashes]
-            came, said = source.download(wanted, folder)
+            came, _said = source.download(wanted, folder)  # what did not come is put together, whatever apt says of it
             found.update((item, True) for item in came)
-            for item in going:
-                found[item] = found[item] or _repack(item, folder)
-            self._remember(commands, [item for item in going if found[item]], folder, actions)
-        return [_kept(item, folder, found[item], item in wanted, said) for item in going]
+            lost = {}
+            for item in (item for item in going if not found[item]):
+                lost[item] = self._put_together(item, commands.paths(), folder) or ""
+            self._remember(commands, [item for item in going if not lost.get(item)], folder, actions)
+        return [_kept(item, folder, lost.get(item, ""), item in lost) for item in going]
 
     def forward(self, actions: Sequence[Action], folder: str) -> List[Step]:
         note = _apt_files.read_note(folder)
@@ -181,6 +174,17 @@ class Apt:
     def locked_by(self) -> Optional[str]:
         with _asking() as commands:
             return locked_by(commands.paths().locks())[0]
+
+    def _put_together(self, item: Item, paths: Paths, folder: str) -> Optional[str]:
+        """Make a package file of what is installed. Why it cannot be, None where it was."""
+        here = _dpkg_now.packages(paths)
+        if not _is_whole(item, here, paths.native):
+            return "no repository has it any more, and what this host has of it is not whole"
+        try:
+            repack(item.name, item.arch, paths.status, os.path.join(folder, item.file), self._root)
+        except (OSError, UpkeepError) as error:
+            return f"no repository has it any more, and it cannot be put together: {error}"
+        return None
 
     def _of_use(self, paths: Paths, coming: Collection[Item]) -> Collection[str]:
         """The names of the files that are worth keeping: of what is installed, and of what is to be."""
@@ -283,30 +287,9 @@ def _replacing(packages: Sequence[DpkgPackage], names: Collection[str]) -> List[
     return [each for each in packages if replaced.get(each.name, set()) & set(names)]
 
 
-def _can_repack() -> bool:
-    return shutil.which("dpkg-repack") is not None
-
-
-def _repack(item: Item, folder: str) -> bool:
-    """Make a package file of what is installed, with the configuration as it is now."""
-    if not _can_repack():
-        return False
+def _kept(item: Item, folder: str, lost: str, made: bool) -> Kept:
+    if lost:
+        return Kept(item.name, item.arch, item.version, None, 0, lost)
     path = os.path.join(folder, item.file)
-    run(["dpkg-repack", f"{item.name}:{item.arch}"], timeout=600, allow=tuple(range(256)), folder=folder)
-    return os.path.isfile(path) and _apt_files.is_package(path, item)
-
-
-def _kept(item: Item, folder: str, found: bool, offered: bool, said: str) -> Kept:
-    if found:
-        path = os.path.join(folder, item.file)
-        return Kept(item.name, item.arch, item.version, path, os.stat(path).st_size)
-    why = f"its download failed: {said}" if offered else "no repository has it any more, and neither has this host"
-    return Kept(item.name, item.arch, item.version, None, 0, why)
-
-
-def _moved(gone: Sequence[Item], why: str) -> UpkeepError:
-    return UpkeepError(
-        "plan_moved",
-        f"{', '.join(map(str, gone))} cannot be had: {why}. Nothing was changed; refresh the lists, and plan again.",
-        gone=[str(item) for item in gone],
-    )
+    why = "put together from what is installed: no repository has it any more" if made else None
+    return Kept(item.name, item.arch, item.version, path, os.stat(path).st_size, why)
