@@ -18,6 +18,7 @@ _MAGIC = (
     b"070701", b"070702", b"\x1f\x8b", b"BZh", b"\x5d\x00\x00", b"\xfd7zXZ\x00", b"\x89LZO\x00", b"\x02\x21\x4c\x18",
     b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd",
 )  # fmt: skip
+_OTHER = ("rescue", "kdump")  # of a size of their own, and never what a reboot starts
 _SMALL = 3  # an initramfs below a third of the others' size was probably cut off
 _HEAD = 0x206
 
@@ -74,7 +75,8 @@ def _releases(name: str, patterns: Tuple[str, ...]) -> Iterator[str]:
     for pattern in patterns:
         start, _brace, end = pattern.partition("{}")
         release = name[len(start) : len(name) - len(end)]
-        if name.startswith(start) and name.endswith(end) and release[:1].isdecimal():
+        named = name.startswith(start) and name.endswith(end) and release[:1].isdecimal()
+        if named and not any(word in release for word in _OTHER):
             yield release
 
 
