@@ -16,12 +16,14 @@ from pathlib import Path
 BUILT = 1_700_000_000
 
 
-def archive(members: dict[str, bytes], end: bool = True) -> bytes:
-    """A gzipped tar; without its `end` where another follows."""
+def archive(members: dict[str, bytes], end: bool = True, checksums: bool = False) -> bytes:
+    """A gzipped tar; without its `end` where another follows. With `checksums` of its files, as apk wants them."""
     plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT if checksums else tarfile.USTAR_FORMAT) as tar:
         for name, content in members.items():
             info = tarfile.TarInfo(name.rstrip("/"))
+            if checksums and not name.endswith("/"):
+                info.pax_headers = {"APK-TOOLS.checksum.SHA1": hashlib.sha1(content).hexdigest()}
             info.size, info.mtime = len(content), BUILT
             if name.endswith("/"):
                 info.type, info.mode = tarfile.DIRTYPE, 0o755
@@ -54,16 +56,25 @@ class Alpine:
         signature = subprocess.run(argv, input=body, stdout=subprocess.PIPE, check=True).stdout
         return archive({".SIGN.RSA.test.rsa.pub": signature}, end=False) + body
 
-    def package(self, name: str, version: str, **fields: object) -> tuple[str, bytes]:
-        """A package's file name and content; `fields` are PKGINFO's: `depend`, `provides`, `replaces`, `origin`, …"""
-        # A folder alone: files would need checksums of their own in their headers.
-        data = archive({f"opt-{name}/": b""})
+    def package(
+        self,
+        name: str,
+        version: str,
+        files: dict[str, bytes] | None = None,
+        scripts: dict[str, bytes] | None = None,
+        **fields: object,
+    ) -> tuple[str, bytes]:
+        """A package's file name and content; `fields` are PKGINFO's: `depend`, `provides`, `replaces`, `origin`, …
+
+        `scripts` by apk's names: `.post-upgrade`.
+        """
+        data = archive({f"opt-{name}/": b"", **(files or {})}, checksums=True)
         facts = {"pkgdesc": name, "url": "x", "builddate": BUILT, "size": 1, "arch": "x86_64", "origin": name, **fields}
         lines = [f"pkgname = {name}", f"pkgver = {version}"]
         for field, values in facts.items():
             lines += [f"{field} = {each}" for each in (values if isinstance(values, (list, tuple)) else [values])]
         lines.append(f"datahash = {hashlib.sha256(data).hexdigest()}")
-        control = archive({".PKGINFO": ("\n".join(lines) + "\n").encode()}, end=False)
+        control = archive({".PKGINFO": ("\n".join(lines) + "\n").encode(), **(scripts or {})}, end=False)
         return f"{name}-{version}.apk", self.signed(control) + data
 
     def offer(self, repository: str, *packages: tuple[str, bytes], tag: str = "") -> Path:

@@ -36,8 +36,11 @@ class Alpm:
         self.options += text + "\n"
         self._write()
 
-    def package(self, name: str, version: str, **fields: object) -> Path:
-        """A package file; `fields` are PKGINFO's: `depend`, `conflict`, `provides`, `replaces`, `group`, `arch`, …"""
+    def package(self, name: str, version: str, files: dict[str, str] | None = None, **fields: object) -> Path:
+        """A package file; `fields` are PKGINFO's: `depend`, `conflict`, `provides`, `replaces`, `group`, `arch`, …
+
+        `files` are more members than the one that each has: `etc/<name>.conf`, say, or `.INSTALL`.
+        """
         facts = {"pkgbase": name, "pkgdesc": name, "builddate": BUILT, "size": 1, "arch": "x86_64", **fields}
         lines = [f"pkgname = {name}", f"pkgver = {version}"]
         for field, values in facts.items():
@@ -45,7 +48,8 @@ class Alpm:
         path = self.base / f"{name}-{version.replace(':', '_')}-{facts['arch']}.pkg.tar.zst"
         plain = io.BytesIO()
         with tarfile.open(fileobj=plain, mode="w") as tar:
-            for member, text in ((".PKGINFO", "\n".join(lines) + "\n"), (f"usr/share/{name}", version)):
+            members = {".PKGINFO": "\n".join(lines) + "\n", **(files or {}), f"usr/share/{name}": version}
+            for member, text in members.items():
                 info = tarfile.TarInfo(member)
                 info.size, info.mtime = len(text), int(time.time())
                 tar.addfile(info, io.BytesIO(text.encode()))

@@ -18,7 +18,10 @@ RPM_DB = "/var/lib/rpm"
 
 @dataclass(frozen=True)
 class Rpm:
-    """A package without files. `lines` are further lines of its spec, such as `Requires: extra`."""
+    """A package without files. `lines` are further lines of its spec, such as `Requires: extra`.
+
+    `config` is the content of a configuration file `/etc/<name>.conf`, `post` a shell script that runs after it came.
+    """
 
     name: str
     version: str = "1.0"
@@ -26,6 +29,8 @@ class Rpm:
     lines: tuple[str, ...] = ()
     source: str | None = None  # the name of the source package, where it is another
     arch: str = "noarch"
+    config: str | None = None
+    post: str | None = None
 
     @property
     def file(self) -> str:
@@ -96,6 +101,12 @@ class Forge:
         if rpm.source:
             lines += ["%description", "d", f"%package -n {rpm.name}", "Summary: s"]
         lines += [*rpm.lines, f"%description{f' -n {rpm.name}' if rpm.source else ''}", "d", f"%files -n {rpm.name}"]
+        if rpm.config is not None:
+            path = f"etc/{rpm.name}.conf"
+            lines.append(f"%config(noreplace) /{path}")
+            lines += ["%install", "mkdir -p %{buildroot}/etc", f"echo '{rpm.config}' > %{{buildroot}}/{path}"]
+        if rpm.post is not None:
+            lines += [f"%post -n {rpm.name}", rpm.post]
         spec.write_text("\n".join(lines) + "\n")
         define = ["--define", f"_topdir {self.folder}/top", "--define", f"_rpmdir {done.parent}"]
         self._run(

@@ -19,8 +19,36 @@ def _apt(root: str) -> Transactions:
     return apt_change.Apt(root)
 
 
+def _dnf(root: str) -> Transactions:
+    from . import dnf_change
+
+    return dnf_change.Dnf(root)
+
+
+def _zypper(root: str) -> Transactions:
+    from . import zypper_change
+
+    return zypper_change.Zypper(root)
+
+
+def _apk(root: str) -> Transactions:
+    from . import apk_change
+
+    return apk_change.Apk(root)
+
+
+def _pacman(root: str) -> Transactions:
+    from . import pacman_change
+
+    return pacman_change.Pacman(root)
+
+
 CHANGES: Dict[str, Callable[[str], Transactions]] = {
     "apt": _apt,
+    "dnf": _dnf,
+    "zypper": _zypper,
+    "apk": _apk,
+    "pacman": _pacman,
 }
 
 

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, The Upkeep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The most of what is wanted that a solver can do at once, where it only ever says yes or no to a whole request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+from .transaction import Action, Simulation, Wanted
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a solver would do for a request, or its words where it refuses. Sizes as in `Simulation`."""
+
+    actions: List[Action] = field(default_factory=list)
+    refused: Optional[str] = None
+    download_bytes: Optional[int] = None
+    disk_bytes: Optional[int] = None
+
+
+Ask = Callable[[Sequence[Wanted]], Answer]
+Benign = Callable[[str], bool]
+
+
+def settle(wanted: Sequence[Wanted], removals: bool, ask: Ask, benign: Benign = lambda name: False) -> Simulation:
+    """Ask for everything; where that is refused, halve the request until what stands in the way is found.
+
+    What is accepted stays in every further question, so that the last answer is one transaction. `benign` tells
+    of a name whether its removal needs no permission (the oldest of several kernels).
+    """
+    accepted: List[Wanted] = []
+    impossible: List[Tuple[Wanted, str]] = []
+    best = Answer()
+    waiting = [sorted(wanted, key=lambda each: (each.name, each.arch))] if wanted else []
+    while waiting:
+        group = waiting.pop(0)
+        answer = ask(accepted + group)
+        refused = _refused(answer, accepted + group, removals, benign)
+        if refused is None:
+            best, accepted = answer, accepted + group
+        elif len(group) == 1:
+            impossible.append((group[0], refused))
+        else:
+            waiting[:0] = _parts(group, refused)
+    reasons = {(each.name, each.arch): each.why for each in wanted}
+    actions = [_with_reason(action, reasons) for action in best.actions]
+    return Simulation(
+        sorted(actions, key=lambda action: (action.name, action.arch, action.after or "")),
+        sorted(impossible, key=lambda pair: (pair[0].name, pair[0].arch)),
+        best.download_bytes,
+        best.disk_bytes,
+    )
+
+
+def _refused(answer: Answer, asked: Sequence[Wanted], removals: bool, benign: Benign) -> Optional[str]:
+    if answer.refused is not None:
+        return answer.refused
+    gone = [action for action in answer.actions if action.action == "remove" and not benign(action.name)]
+    if gone and not removals:
+        names = ", ".join(f"{action.name} {action.before}" for action in gone)
+        return f"It needs the removal of {names}, and removals are not allowed (patch_removals)."
+    comes = {(action.name, action.arch): action.after for action in answer.actions if action.after}
+    for each in asked:
+        found = comes.get((each.name, each.arch))
+        if found != each.version:
+            instead = f"takes {found}" if found else "leaves it as it is"
+            return f"Asked for {each.name} {each.version}, the package manager {instead}."
+    return None
+
+
+def _parts(group: List[Wanted], refused: str) -> List[List[Wanted]]:
+    """What the solver's words do not name first: most often that is all that can be done."""
+    named = [each for each in group if f"{each.name}-" in refused or f"{each.name} " in refused]
+    if 0 < len(named) < len(group):
+        return [[each for each in group if each not in named], named]
+    middle = len(group) // 2
+    return [group[:middle], group[middle:]]
+
+
+def _with_reason(action: Action, reasons: Dict[Tuple[str, str], str]) -> Action:
+    why = reasons.get((action.name, action.arch))
+    if why is None:
+        why = "It stands in the way of what is wanted." if action.action == "remove" else "What is wanted needs it."
+    return Action(action.action, action.name, action.arch, action.before, action.after, why, action.reversible)
