@@ -44,7 +44,8 @@ WELL = {
     "patch_level": {
         "schema": "upkeep.patch_level/1", "manager": "apt", "host": {}, "metadata": {}, "installed": [], "pending": [],
         "removals": [], "kernel": {"running": "1", "newest_installed": None}, "services_stale": [], "health": {},
-        "reboot": {"required": False, "reasons": []}, "counts": {"installed": 1, "pending": 1, "security": 1, "blocked": 0},
+        "reboot": {"required": False, "reasons": []},
+        "counts": {"installed": 1, "pending": 1, "security": 1, "blocked": 0},
     },
     "patch_judge": {"status": "ok", "problems": []},
     "patch_select": {"wanted": [ACTION], "left_out": [], "policy_sha256": "p" * 64, "notes": []},
@@ -85,8 +86,5 @@ class ActionModule(ActionBase):
         if isinstance(told, list):
             told = told[min(earlier.count(call), len(told) - 1)]
         data = {**WELL.get(name, {}), **WHEN, **told.pop("data", {})}
-        return {
-            "changed": False,
-            **({} if told.get("failed") and not told.get("with_data") or told.get("unreachable") else {"data": data}),
-            **told,
-        }
+        answered = not told.get("unreachable") and (not told.get("failed") or told.get("with_data"))
+        return {"changed": False, **({"data": data} if answered else {}), **told}

@@ -14,13 +14,15 @@ from tests import fake_patch
 GONE = {"unreachable": True, "msg": "no route to host"}
 RED = {"data": {"status": "failed", "problems": [{"code": "port_closed", "message": "port 443 is not listening"}]}}
 TOLD = {"failed": True, "error_code": "no_space", "msg": "/var is full"}
-UNFINISHED = {
-    "patch_id": "20261123T010101Z-7",
-    "run_ids": ["20261123T010101Z-7"],
-    "drained": True,
-    "reboot": None,
-    "states": [],
-}
+OLD = "20261123T010101Z-7"
+UNFINISHED = {"patch_id": OLD, "run_ids": [OLD], "drained": True, "reboot": None, "states": []}
+
+
+def left_at(stage: str) -> dict:
+    """The answer of a host that an earlier run left in the middle."""
+    return {"data": {"patch_id": OLD, "continues": {**UNFINISHED, "stage": stage}, "plan": fake_patch.PLAN}}
+
+
 THERE = ["patch_admit", "patch_begin", "patch_level", "patch_judge preflight", "patch_select", "patch_plan",
          "patch_protected", "patch_protect", "patch_note True", "drain", "patch_apply apply"]  # fmt: skip
 SETTLED = ["patch_restart", "patch_level", "patch_health", "patch_judge verify"]
@@ -35,21 +37,13 @@ HOSTS = {
     "claimed": ({"patch_begin": {"failed": True, "error_code": "claimed", "msg": "by Ann"}},
                 ["patch_admit", "patch_begin", "patch_level"], "refused", "claimed: by Ann"),
     "gone": ({"patch_begin": GONE}, ["patch_admit", "patch_begin", "patch_level"], "refused", "no route"),
-    "stale": ({"patch_judge preflight": {"data": {"status": "refused", "problems": [{"code": "stale", "message": "old"}]}}},
-              [*THERE[:4], "patch_end"], "refused", "stale: old"),
     "nothing": ({"patch_select": {"data": {"wanted": []}}, "patch_plan": {"data": {"actions": []}}},
                 [*THERE[:6], "patch_end"], "nothing_to_do", None),
-    "full": ({"patch_protect": TOLD}, [*THERE[:8], "patch_end"], "refused", "no_space: /var is full"),
     "unproven": ({"patch_protected": {"data": {"protected": False, "sets": [{"ok": False, "why": "3 days old"}]}}},
                  [*THERE[:7], "patch_end"], "refused", "3 days old"),
     "undrainable": ({"drain": True}, [*THERE[:10], *FREE], "refused", "drain_failed: Drain it: as told"),
-    "moved": ({"patch_apply apply": {"failed": True, "error_code": "plan_moved", "msg": "other versions"}},
-              [*THERE, *FREE], "refused", "plan_moved"),
     "broken": ({"patch_judge verify": [RED, {}]}, [*THERE, *SETTLED, *BACK, *FREE], "rolled_back", "port_closed"),
     "hopeless": ({"patch_judge verify": RED}, [*THERE, *SETTLED, *BACK, *FREE], "needs_attention", "rollback_failed"),
-    "half": ({"patch_apply apply": {"failed": True, "with_data": True, "error_code": "apply_failed", "msg": "postinst",
-                                    "data": {"job": "failed"}}},
-             [*THERE, *BACK, *FREE], "rolled_back", "apply_failed"),
     "slow": ({"patch_apply apply": {"failed": True, "with_data": True, "error_code": "apply_timeout", "msg": "still",
                                     "data": {"job": "running", "changed": []}}},
              [*THERE, "undrain"], "needs_attention", "still"),
@@ -58,13 +52,10 @@ HOSTS = {
                 [*THERE, *SETTLED, *FREE], "failed", "port_closed"),
     "unhelpful": ({"undrain": True}, [*THERE, *SETTLED, *FREE], "needs_attention", "undrain_failed"),
     "rebooted": ({"patch_level": {"data": {"reboot": {"required": True}}}},
-                 [*THERE, "patch_restart", "patch_level", "patch_reboot", "patch_level", *SETTLED[2:], *FREE], "patched", None),
-    "asleep": ({"patch_reboot": {"failed": True, "error_code": "reboot_timeout", "msg": "did not come back"},
-                "patch_level": {"data": {"reboot": {"required": True}}}},
-               [*THERE, "patch_restart", "patch_level", "patch_reboot", "undrain"], "needs_attention", "reboot_timeout"),
-    "cut": ({"patch_begin": {"data": {"patch_id": UNFINISHED["patch_id"], "continues": {**UNFINISHED, "stage": "applying"}, "plan": fake_patch.PLAN}}},
+                 [*THERE, *SETTLED[:2], "patch_reboot", *SETTLED[1:], *FREE], "patched", None),
+    "cut": ({"patch_begin": left_at("applying")},
             [*THERE[:4], "patch_apply apply", *SETTLED, *FREE], "patched", None),
-    "cut_back": ({"patch_begin": {"data": {"patch_id": UNFINISHED["patch_id"], "continues": {**UNFINISHED, "stage": "rolling_back"}, "plan": fake_patch.PLAN}}},
+    "cut_back": ({"patch_begin": left_at("rolling_back")},
                  [*THERE[:4], *BACK, *FREE], "rolled_back", None),
 }  # fmt: skip
 HOOK = """
@@ -85,7 +76,8 @@ HOOK = """
 
 
 def calls(folder: Path, host: str) -> list[str]:
-    return [json.loads(line)["call"] for line in (folder / host).read_text().splitlines()]
+    made = [json.loads(line)["call"] for line in (folder / host).read_text().splitlines()]
+    return [call for call in made if call != "patch_story"]  # once a run
 
 
 @pytest.fixture
@@ -113,6 +105,7 @@ def fleet(clone, tmp_path):
     return inventory
 
 
+@pytest.mark.once
 def test_each_step_failed_once(clone, fleet, tmp_path):
     ran = clone.run("playbooks/patch.yml", inventory=fleet, cmdline="--skip-tags audit", patch_wave="100%")
     assert ran.rc != 0, ran.stdout
