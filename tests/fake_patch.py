@@ -61,9 +61,9 @@ WELL = {
 _QUALIFIED = {"patch_apply": "direction", "patch_judge": "of", "patch_note": "drained", "patch_reboot": "prepare"}
 
 
-def install(clone: Path) -> None:
-    """Put it in the place of the real ones."""
-    for name in NAMES:
+def install(clone: Path, but: str = "") -> None:
+    """Put it in the place of the real ones, but for one."""
+    for name in set(NAMES) - {but}:
         shutil.copy(__file__, clone / f"plugins/action/{name}.py")
 
 

@@ -117,3 +117,37 @@ def test_each_step_failed_once(clone, fleet, tmp_path):
     for name, (_fake, _steps, _outcome, words) in HOSTS.items():
         assert (words or "") in (told[name]["reason"] or "") and bool(words) == bool(told[name]["reason"]), name
     assert {each["host"] for each in clone.observations() if each["phase"] == "patch_level"} == set(HOSTS)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "fake, outcome, words",
+    [
+        ({"patch_judge verify": [RED, {}]}, "rolled_back", "port 443"),
+        # Well when it was verified, and no more when the soak time is over.
+        ({"patch_health": [{}, RED]}, "needs_attention", "port 443"),
+    ],
+    ids=["verified", "soaked"],
+)
+def test_a_canary_that_fails_keeps_the_others_from_starting(clone, tmp_path, fake, outcome, words):
+    fake_patch.install(clone.path, but="patch_admit")
+    (tmp_path / "calls").mkdir()
+    inventory = clone.inventory(
+        {"bird": {"fake": fake}, "big": {}, "other": {}},
+        fake_calls=str(tmp_path / "calls"),
+        patch_backup="skip",
+        patch_soak=1,
+    )
+    rings = {"ring_canary": {"hosts": {"bird": {}}}, "ring_main": {"hosts": {"big": {}, "bird": {}}}}
+    (tmp_path / "rings.json").write_text(json.dumps({"all": {"children": rings}}))
+    ran = clone.run(
+        "playbooks/patch.yml", inventory=inventory, cmdline=f"-i {tmp_path / 'rings.json'} --skip-tags audit"
+    )
+    assert ran.rc != 0, ran.stdout
+    found = sorted(clone.observations(), key=lambda each: (each["data"] or {}).get("finished") or "")
+    told = {each["host"]: each for each in found if each["phase"] == "patch"}
+    assert told["bird"]["data"]["outcome"] == outcome and words in told["bird"]["reason"], told["bird"]["reason"]
+    for name in ("big", "other"):
+        assert told[name]["reason"].startswith("ring_stopped: ") and "bird failed" in told[name]["reason"]
+        assert calls(tmp_path / "calls", name) == ["patch_level"]
+    assert calls(tmp_path / "calls", "bird").count("patch_apply apply") == 1
