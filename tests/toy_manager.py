@@ -7,6 +7,7 @@ fails/<name>      its installation ends with exit code 100, half done
 half/<name>       it is half installed
 left/<name>       configuration file handling left it
 slow              seconds that an installation takes
+hold              as long as it is there, installations wait
 lock              who holds the lock, as "812 apt-get"
 """
 
@@ -20,6 +21,7 @@ _INSTALL = """
 echo "Setting up {name} ({version}) ..."
 touch half/{name}
 sleep "$(cat slow 2>/dev/null || echo 0)"
+while [ -e hold ]; do sleep 0.05; done
 [ ! -e fails/{name} ] || {{ echo "{name}: postinst failed"; exit 100; }}
 printf %s {version} > installed/{name}
 rm half/{name}

@@ -14,7 +14,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.plain import plain
 
 _MODULE = "proven.upkeep.patch_apply"
 _SAY_EVERY_S = 30
-_PAUSE_S = 5
+_LONGEST_PAUSE_S = 5.0
 _LOST_AT_MOST = 3  # answers in a row without any sense, on a connection that stands
 
 
@@ -62,7 +62,7 @@ class ActionModule(UpkeepAction):
 
     def _slice(self, given: dict[str, Any], reconnect: int) -> dict[str, Any]:
         """One answer of the module, over a new connection where one is lost. Raises AnsibleConnectionFailure."""
-        deadline, senseless = time.monotonic() + reconnect, 0
+        deadline, senseless, pause = time.monotonic() + reconnect, 0, 1.0
         while True:
             try:
                 answer: dict[str, Any] = plain(self._execute_module(_MODULE, module_args=given, task_vars=self.vars))  # type: ignore[no-untyped-call]
@@ -75,7 +75,8 @@ class ActionModule(UpkeepAction):
                 senseless += 1
                 if time.monotonic() > deadline or senseless >= _LOST_AT_MOST:
                     return answer
-            time.sleep(min(_PAUSE_S, max(0.0, deadline - time.monotonic())))
+            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
             self._connect_anew()
 
     def _connect_anew(self) -> None:

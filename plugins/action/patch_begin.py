@@ -32,11 +32,7 @@ class ActionModule(UpkeepAction):
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The module's result."""
         given = {name: value for name, value in arguments.items() if value is not None}
-        run_id = self.run_id()
-        if given.get("run_id", run_id) != run_id:
-            given.setdefault("undo", given["run_id"])
-        given.update(run_id=run_id, host=given.get("host") or self.inventory_name())
-        given.setdefault("by", claims.by(user()))
+        given = {"run_id": self.run_id(), "host": self.inventory_name(), "by": claims.by(user()), **given}
         answer = self._begin(given)
         if answer.get("error_code") == "claimed" and "over" not in given:
             over = claims.dead(answer.get("claim") or {})

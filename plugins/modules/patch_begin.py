@@ -35,9 +35,7 @@ attributes:
     description: Works on Linux.
 options:
   run_id:
-    description:
-      - The run that begins. By default the run of this process.
-      - The id of an earlier run means the same as O(undo).
+    description: The run that begins. By default the run of this process.
     type: str
   host:
     description: What the inventory calls the host. By default the task's host.

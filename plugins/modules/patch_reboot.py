@@ -122,8 +122,8 @@ data:
       returned: always
 error_code:
   description: What went wrong, for programs. One of C(initramfs_missing) (it was not rebooted), C(reboot_timeout),
-    C(reboot_kernel), C(needs_root), C(unknown_run), C(bad_patch_id), C(patch_unreadable), C(state_unwritable).
-  returned: failure
+    C(reboot_kernel), C(reboot_unnoted), C(needs_root), C(unknown_run), C(bad_patch_id), C(patch_unreadable),
+  C(state_unwritable). returned: failure
   type: str
   sample: reboot_timeout
 """

@@ -55,11 +55,12 @@ def test_exactly_what_is_wanted_and_back(world, kind):
     assert well, said
     assert made.versions() == {**before, "lib": two, "tool": two, "extra": one}
     assert made.marks() == {*marks, "extra"}
-    assert made.ask("forward", actions, str(made.new)) == [] or made.forward(actions)[0]
+    assert made.forward(actions)[0]  # what is done is passed over
     assert (made.ask("unfinished"), made.ask("leftovers")) == ([], [])
-    well, said = made.back(actions)
-    assert well, said
-    assert (made.versions(), made.marks()) == (before, marks)
+    for _again in range(2):
+        well, said = made.back(actions)
+        assert well, said
+        assert (made.versions(), made.marks()) == (before, marks)
 
 
 def test_pacman_upgrades_all_or_nothing_and_back(world):
@@ -232,11 +233,15 @@ def test_an_update_that_was_cut_short_is_finished(world, kind):
     # As a kill between the new package and the clean-up of the old one leaves them.
     made.forge.install(made.root, [made.rpm(OTHER2)])
     assert made.ask("unfinished") == ["other 1-1 is still installed beside a newer one: an update was cut short."]
+    # A job that is begun anew, either way: the repair comes first, and may have been made when the rest is run.
+    back = made.ask("back", actions, str(made.kept))
     well, said = made.do(made.ask("repair"))
     assert well, said
     assert (made.ask("unfinished"), made.versions()["other"]) == ([], "2-1")
-    assert made.forward(actions)[0] and made.back(actions)[0]
-    assert made.versions()["other"] == "1-1"
+    assert made.forward(actions)[0]
+    well, said = made.do(back)
+    assert well, said
+    assert (made.ask("unfinished"), made.versions()["other"]) == ([], "1-1")
 
 
 def test_a_pacman_that_was_killed(world):

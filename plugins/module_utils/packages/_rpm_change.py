@@ -128,8 +128,16 @@ class RpmChange:
 
     def repair(self) -> List[Step]:
         """Finish the clean-up that an update which was cut short left undone: the older of two goes."""
+        return self._clean_up(allow=(0,))
+
+    def clean_up_first(self) -> List[Step]:
+        """`repair` at the head of the way back, where it may have been made already (`unfinished` tells)."""
+        return self._clean_up(allow=_ANY)
+
+    def _clean_up(self, allow: Tuple[int, ...]) -> List[Step]:
         doubles = [str(each) for each in self.duplicates()]
-        return [Step("finish what was cut short", (*self.rpm(), "-e", "--nodeps", *doubles))] if doubles else []
+        argv = (*self.rpm(), "-e", "--nodeps", *doubles)
+        return [Step("finish what was cut short", argv, allow=allow)] if doubles else []
 
     def leftovers(self) -> List[str]:
         etc = os.path.join(self.root, "etc")
@@ -157,7 +165,7 @@ class RpmChange:
 
     def to_undo(self, actions: Sequence[Action]) -> Tuple[List[Nevra], List[Nevra]]:
         """What has to come back, and what was not there before."""
-        there = self.there()
+        there = self.there() - set(self.duplicates())
         comes = [_before(each) for each in actions if each.before and _before(each) not in there]
         goes = [_after(each) for each in actions if each.action == "install" and _after(each) in there]
         return comes, goes

@@ -82,5 +82,9 @@ def _parts(group: List[Wanted], refused: str) -> List[List[Wanted]]:
 def _with_reason(action: Action, reasons: Dict[Tuple[str, str], str]) -> Action:
     why = reasons.get((action.name, action.arch))
     if why is None:
-        why = "It stands in the way of what is wanted." if action.action == "remove" else "What is wanted needs it."
+        why = (
+            "What is wanted takes its place, or no longer needs it."
+            if action.action == "remove"
+            else "What is wanted needs it."
+        )
     return Action(action.action, action.name, action.arch, action.before, action.after, why, action.reversible)

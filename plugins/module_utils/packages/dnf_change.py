@@ -22,13 +22,9 @@ TIMEOUT = 300
 FETCH_TIMEOUT = 3600
 _OFFER = "%{name} %{arch} %{epoch}:%{version}-%{release} %{downloadsize} %{installsize} %{repoid}\n"
 # Only what is asked for and what it needs, all of it or nothing; dependencies that are no longer needed stay.
-_EXACTLY = (
-    "--best",
-    "--setopt=strict=1",
-    "--setopt=install_weak_deps=0",
-    "--setopt=clean_requirements_on_remove=0",
-    "--setopt=exit_on_lock=1",
-)
+_EXACTLY = ("--setopt=strict=1", "--setopt=install_weak_deps=0", "--setopt=clean_requirements_on_remove=0")
+# A question is answered now or refused: a job may wait for a lock, who looks at a host may not.
+_ASKING = (*_EXACTLY, "--best", "--setopt=exit_on_lock=1")
 # A list that has grown old since the plan is not renewed while its packages are fetched.
 _AS_PLANNED = "--setopt=*.metadata_expire=-1"
 
@@ -76,7 +72,11 @@ class Dnf(RpmChange):
         """Raises UpkeepError `files_missing`."""
         comes, goes = self.to_undo(actions)
         paths = paths_of(comes, folder)
-        return [*self.repair(), *self._change(paths, goes, erasing=bool(goes)), *self._marks(automatic_before(folder))]
+        return [
+            *self.clean_up_first(),
+            *self._change(paths, goes, erasing=bool(goes)),
+            *self._marks(automatic_before(folder)),
+        ]
 
     def locked_by(self) -> Optional[str]:
         return pid_locked_by(_dnf_health.pid_files(self.root)) or locked_by(_rpm.lock_files(self.root))[0]
@@ -86,7 +86,7 @@ class Dnf(RpmChange):
 
     def download(self, wanted: Sequence[Nevra], folder: str, old: bool) -> str:
         verb = "reinstall" if old else "install"
-        options = ["-y", _AS_PLANNED, *_EXACTLY, f"--setopt=destdir={folder}"]
+        options = ["-y", _AS_PLANNED, *_ASKING, f"--setopt=destdir={folder}"]
         # What is to go for it is of no interest before it comes.
         erasing = [] if old else ["--allowerasing"]
         specs = [str(each) for each in wanted]
@@ -101,7 +101,7 @@ class Dnf(RpmChange):
     def _simulated(self, specs: Sequence[str], removals: bool) -> Union[_dnf_table.Table, str]:
         """The table for these packages, or why there is none."""
         erasing = ["--allowerasing"] if removals else []
-        result = self._run("-C", "--assumeno", *_EXACTLY, "install", *erasing, *specs)
+        result = self._run("-C", "--assumeno", *_ASKING, "install", *erasing, *specs)
         said = result.stderr + "\n" + result.stdout
         if "Operation aborted" in said or "Nothing to do" in said:
             return _dnf_table.parse(result.stdout)
@@ -112,7 +112,7 @@ class Dnf(RpmChange):
     def _change(self, paths: Sequence[str], goes: Sequence[Nevra], erasing: bool) -> List[Step]:
         """From files alone: no repository is asked, so that nothing else can come."""
         alone = "--disable-repo=*" if self._five else "--disablerepo=*"
-        argv = [*self._argv, "-y", alone, *_EXACTLY[1:4]]
+        argv = [*self._argv, "-y", alone, *_EXACTLY]
         steps = []
         if paths:
             allowed = ["--allowerasing"] if erasing else []

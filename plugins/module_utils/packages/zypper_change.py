@@ -56,18 +56,19 @@ class Zypper(RpmChange):
     def forward(self, actions: Sequence[Action], folder: str) -> List[Step]:
         """Raises UpkeepError `files_missing`."""
         comes, goes = self.to_do(actions)
-        steps = self._change(paths_of(comes, folder), goes, folder)
-        new = [each.name for each in actions if each.action == "install" and not _rpm.many(each.name)]
-        going = {each.name for each in actions if each.action == "remove"}
         automatic = self.automatic()
-        return steps + self._marks(automatic | set(new) if going <= automatic else automatic, folder, bool(steps))
+        new = {each.name for each in actions if each.action == "install" and not _rpm.many(each.name)}
+        going = {each.name for each in actions if each.action == "remove"}
+        # What comes for others' sake is theirs; what takes the place of something that was asked for, is not.
+        marks = self._marks(automatic | new if going <= automatic else automatic, folder)
+        return self._change(paths_of(comes, folder), goes, folder) + marks
 
     def back(self, actions: Sequence[Action], folder: str) -> List[Step]:
         """Raises UpkeepError `files_missing`."""
         comes, goes = self.to_undo(actions)
-        steps = [*self.repair(), *self._change(paths_of(comes, folder), goes, folder)]
-        automatic = self.automatic() - {each.name for each in goes}
-        return steps + self._marks(automatic | set(automatic_before(folder)), folder, bool(steps))
+        automatic = self.automatic() - {each.name for each in goes} | set(automatic_before(folder))
+        steps = [*self.clean_up_first(), *self._change(paths_of(comes, folder), goes, folder)]
+        return steps + self._marks(automatic, folder)
 
     def locked_by(self) -> Optional[str]:
         return _zypper_ask.locker(self.root) or locked_by(_rpm.lock_files(self.root))[0]
@@ -116,20 +117,20 @@ class Zypper(RpmChange):
             return []
         none = os.path.join(folder, "no-repositories")
         os.makedirs(none, exist_ok=True)
-        gone = [f"!{each.name}" for each in goes]
+        gone = [f"!{spec}" for spec in _specs(goes)]
         # Their hashes were verified against the signed lists when they were fetched.
         options = ["--no-recommends", "--oldpackage", "--allow-unsigned-rpm", "--auto-agree-with-licenses"]
         argv = (*self._argv(), "--reposd-dir", none, "--no-refresh", "install", *options, *paths, *gone)
         return [Step("install", argv, allow=DONE)]
 
-    def _marks(self, automatic: Set[str], folder: str, changes: bool) -> List[Step]:
+    def _marks(self, automatic: Set[str], folder: str) -> List[Step]:
         """zypper takes each file that it is given for one that somebody asked for, and has no command to say otherwise:
-        its own list of what is automatic is put back."""
-        if not changes or not automatic:
-            return []
+        its own list of what is automatic is put back, as it was when this job was first begun."""
         path = os.path.join(folder, "AutoInstalled")
-        atomic.write_text(path, "".join(f"{name}\n" for name in sorted(automatic)), mode=0o644)
-        return [Step("mark as automatic", ("cp", "--", path, os.path.join(self.root, _AUTO)), always=True)]
+        if not os.path.exists(path):
+            atomic.write_text(path, "".join(f"{name}\n" for name in sorted(automatic)), mode=0o644)
+        target = os.path.join(self.root, _AUTO)
+        return [Step("mark as automatic", ("install", "-D", "-m", "644", "--", path, target), always=True)]
 
     def _words(self, root: ElementTree.Element, rc: int) -> str:
         """Why zypper refuses. Raises UpkeepError where that is nothing about packages."""

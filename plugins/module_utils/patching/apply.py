@@ -12,7 +12,7 @@ from .. import times
 from ..errors import UpkeepError
 from ..packages import changes
 from ..packages.transaction import Action, Simulation, Transactions, Wanted
-from . import begin, claim, folder, job
+from . import begin, claim, folder, job, plan
 
 DIRECTIONS = ("apply", "back")
 _TRIES = 2  # how often one run starts a job that dies
@@ -35,17 +35,17 @@ def run(request: Request) -> Dict[str, Any]:
     """The module's data. Raises UpkeepError needs_root, unknown_run, plan_moved, claim_lost, job_not_started and those
     of `folder` and of the package manager; then nothing was started."""
     folder.needs_root()
-    plan = folder.plan_of(request.patch_id)
+    document = folder.plan_of(request.patch_id)
     state = folder.state_of(request.patch_id)
-    _same_plan(plan, request)
+    plan.same(document, request.plan_sha256, request.patch_id)
     where = folder.Folder(request.patch_id)
     path = where.job(request.direction)
-    manager = changes.transactions(plan["manager"])
-    actions = [Action.of(each) for each in plan["actions"]]
+    manager = changes.transactions(document["manager"])
+    actions = [Action.of(each) for each in document["actions"]]
     if request.check_mode:
         return _result(request, path, manager, actions, job.look(path), reattached=False)
     claim.renew(request.patch_id, request.process)
-    with claim.locked():
+    with folder.locked():
         found = job.look(path)
         reattached = found.job is not None and not _is_of(found, state)
         if _is_to_start(found, state, request.direction):
@@ -54,10 +54,7 @@ def run(request: Request) -> Dict[str, Any]:
         found = job.wait(path, request.wait)
     if found.job == "died" and _is_to_start(found, state, request.direction):
         return run(request)  # once more, to repair it: the next try is the last
-    changed: Dict[str, Any] = {}
-    if request.direction == "apply" and found.job == "ok" and state["stage"] in (*folder.UNCHANGED_STAGES, "applying"):
-        changed["stage"] = "applied"
-    folder.note(request.patch_id, request.states, **changed)
+    _note(request, state, applied=request.direction == "apply" and found.job == "ok")
     return _result(request, path, manager, actions, found, reattached)
 
 
@@ -76,17 +73,17 @@ def left(actions: Sequence[Action], installed: Mapping[Any, str]) -> List[Action
     return [action for action in actions if installed.get((action.name, action.arch)) != action.after]
 
 
+def _note(request: Request, state: Mapping[str, Any], applied: bool) -> None:
+    """By the time that a slice has been waited for, another run may have gone on with the work: its word counts."""
+    with folder.locked():
+        now = folder.state_of(request.patch_id)
+        if now["run_ids"][-1] == state["run_ids"][-1]:
+            stage = {"stage": "applied"} if applied and now["stage"] == "applying" else {}
+            folder.note(request.patch_id, request.states, **stage)
+
+
 def _told(action: Action) -> str:
     return f"{action.action} {action.name} {action.arch} from {action.before or 'none'} to {action.after or 'none'}"
-
-
-def _same_plan(plan: Mapping[str, Any], request: Request) -> None:
-    if plan.get("plan_sha256") != request.plan_sha256:
-        raise UpkeepError(
-            "plan_moved",
-            f"the plan of {request.patch_id} on this host is {plan.get('plan_sha256')}, not {request.plan_sha256}: "
-            "nothing was changed; plan again.",
-        )
 
 
 def _is_of(found: job.Look, state: Mapping[str, Any]) -> bool:
@@ -115,6 +112,11 @@ def _start(
     path = where.job(request.direction)
     if forward and not anew:
         _exactly(actions, manager)
+    if not forward and job.look(where.job("apply")).job == "running":
+        raise UpkeepError(
+            "apply_running",
+            f"{request.patch_id} is still being applied: let that end (run the patch run again), then take it back.",
+        )
     if not anew:
         # What is installed now is what the job's changes are told against, whoever asks and however often it is tried.
         folder.save(os.path.join(folder.make(path), "before.json"), {"packages": begin.versions(manager)})

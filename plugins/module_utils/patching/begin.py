@@ -189,7 +189,7 @@ def _remember(
 
 def _give_back(request: Request) -> None:
     """A run that cannot begin holds nobody up."""
-    with contextlib.suppress(UpkeepError, OSError), claim.locked():
+    with contextlib.suppress(UpkeepError, OSError), folder.locked():
         held = folder.load(claim.path())
         if held is not None and (held.get("by") or {}).get("process") == request.by.get("process"):
             os.unlink(claim.path())

@@ -9,19 +9,15 @@ not renewed for `LEASE_S` is void. Both times are by this host's clock.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import time
 from datetime import datetime, timedelta
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from .. import times
 from ..errors import UpkeepError
 from . import folder
 
 LEASE_S = 15 * 60
-_LOCK_WITHIN_S = 60
 
 
 def path() -> str:
@@ -29,34 +25,12 @@ def path() -> str:
     return os.path.join(folder.home(), "claim.json")
 
 
-@contextlib.contextmanager
-def locked() -> Iterator[None]:
-    """What two modules must not do at the same moment: claiming, starting a job.
-
-    Raises UpkeepError state_unwritable, claimed (somebody holds it for a minute).
-    """
-    lock = os.path.join(folder.make(folder.home()), "lock")
-    try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise folder.unwritable(lock, error)
-    try:
-        deadline = time.monotonic() + _LOCK_WITHIN_S
-        while not _flock(handle):
-            if time.monotonic() > deadline:
-                raise UpkeepError("claimed", f"another patch run is just starting on this host (it holds {lock}).")
-            time.sleep(0.05)
-        yield
-    finally:
-        os.close(handle)
-
-
 def take(run_id: str, by: Mapping[str, Any], over: Optional[str] = None) -> Dict[str, Any]:
     """Claim this host for a run; the claim. `over`: a process that the caller knows to be dead.
 
     Raises UpkeepError claimed, with the claim that stands; patch_unreadable, state_unwritable.
     """
-    with locked():
+    with folder.locked():
         now = times.now()
         held = folder.load(path())
         if held is not None and stands(held, by, over, now):
@@ -88,7 +62,7 @@ def renew(patch_id: str, process: Optional[str] = None) -> None:
 
     Raises UpkeepError claim_lost if `process` is given and the claim is not that process's (any more).
     """
-    with locked():
+    with folder.locked():
         held = folder.load(path())
         its = (held or {}).get("by") or {}
         if process is not None and its.get("process") != process:
@@ -105,7 +79,7 @@ def renew(patch_id: str, process: Optional[str] = None) -> None:
 
 def release(patch_id: str) -> bool:
     """Give the host free if the claim is of the run that worked last on `patch_id`; whether it was."""
-    with locked():
+    with folder.locked():
         held = folder.load(path())
         if held is None or held.get("run_id") != folder.state_of(patch_id)["run_ids"][-1]:
             return False
@@ -143,11 +117,3 @@ def _claimed(held: Mapping[str, Any], now: datetime) -> UpkeepError:
         claim=dict(held),
         now=times.iso(now),
     )
-
-
-def _flock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

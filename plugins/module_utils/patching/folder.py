@@ -13,11 +13,13 @@ Below the state folder; root's alone (0700, files 0600), each file there whole o
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+import time
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .. import atomic, state, times
 from ..errors import UpkeepError
@@ -27,6 +29,8 @@ STAGES = (
     "begun", "planned", "protected", "applying", "applied", "restarted", "verified", "rolling_back", "ended",
 )  # fmt: skip
 UNCHANGED_STAGES = ("begun", "planned", "protected")  # in which no package was touched
+_LOCK_WITHIN_S = 60
+_HELD: List[int] = []
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -136,15 +140,54 @@ def _known(patch_id: str, path: str) -> Dict[str, Any]:
     return found
 
 
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """What two modules must not do at the same moment: claiming, starting a job, noting. Within itself it is free.
+
+    A module whose connection dropped may still be at work. Raises UpkeepError state_unwritable, claimed (somebody holds
+    it for a minute).
+    """
+    if _HELD:
+        yield
+        return
+    path = os.path.join(make(home()), "lock")
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise unwritable(path, error)
+    try:
+        deadline = time.monotonic() + _LOCK_WITHIN_S
+        while not _flock(handle):
+            if time.monotonic() > deadline:
+                raise UpkeepError("claimed", f"another patch run is just starting on this host (it holds {path}).")
+            time.sleep(0.05)
+        _HELD.append(handle)
+        yield
+    finally:
+        _HELD[:] = []
+        os.close(handle)
+
+
+def _flock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def note(patch_id: str, states: Optional[Sequence[Mapping[str, Any]]] = None, **changes: Any) -> Dict[str, Any]:
     """Write `changes` (keys of `upkeep.patch_state/1`) and the entries so far into the run's state; the new state.
 
     Raises UpkeepError unknown_run, patch_unreadable, state_unwritable.
     """
-    known = state_of(patch_id)
-    wanted = {**known, **changes, "states": known["states"] if states is None else [dict(each) for each in states]}
-    if wanted != known:
-        save(Folder(patch_id).state, wanted)
+    if not os.path.exists(Folder(patch_id).path):
+        state_of(patch_id)  # which raises: no lock's file is left on a host that knows no run
+    with locked():
+        known = state_of(patch_id)
+        wanted = {**known, **changes, "states": known["states"] if states is None else [dict(each) for each in states]}
+        if wanted != known:
+            save(Folder(patch_id).state, wanted)
     return wanted
 
 

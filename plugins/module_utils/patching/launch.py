@@ -14,6 +14,7 @@ from ..errors import UpkeepError
 from ..packages._run import run
 from . import systemd
 
+_RUNS = "systemd-run"
 # KillMode: a stop asks the runner alone, which ends after the step it is in; SendSIGKILL: nobody interrupts dpkg.
 _PROPERTIES = (
     "KillMode=process",
@@ -32,12 +33,12 @@ def launch(argv: Sequence[str], unit: str, description: str) -> Tuple[Optional[s
     """
     if not systemd.present():
         why = systemd.ABSENT
-    elif not shutil.which("systemd-run", path="/usr/bin:/bin:/usr/local/bin"):
+    elif not shutil.which(_RUNS):
         why = "this host has no systemd-run"
     else:
         forget(unit)
         properties = [f"--property={each}" for each in _PROPERTIES]
-        command = ["systemd-run", "--quiet", f"--unit={unit}", f"--description={description}", *properties, "--", *argv]
+        command = [_RUNS, "--quiet", f"--unit={unit}", f"--description={description}", *properties, "--", *argv]
         try:
             run(command, timeout=60)
             return unit, None

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The host's part in its reboot: look whether it can come back, note it, ask for it, and know it for done.
 
-The note stands in the run's state as `reboot`: {"asked_at","boot","expected_kernel","leg","back_at","boot_after"}.
-`leg` tells the reboot after the update (`apply`) from the one after the way back (`back`); `back_at` is null until it
-is done.
+The note stands in the run's state as `reboot`: {"asked_at","boot","expected_kernel","leg","run_id","back_at",
+"boot_after"}. `leg` tells the reboot after the update (`apply`) from the one after the way back (`back`); `run_id` is
+the run that noted it; `back_at` is null until it is done.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def prepare(patch_id: str, expected_kernel: Optional[str], check_mode: bool = Fa
         "boot": snapshot.boot(),
         "expected_kernel": expected_kernel,
         "leg": _leg(state),
+        "run_id": state["run_ids"][-1],
         "back_at": None,
         "boot_after": None,
     }
@@ -56,7 +57,7 @@ def look(patch_id: str) -> Dict[str, Any]:
     """{"rebooted","settled","state","boot_before","boot"}: whether this is another boot than the noted one, and whether
     the system has done starting (`systemctl is-system-running`). What is done is noted as done. Raises UpkeepError."""
     state = folder.state_of(patch_id)
-    noted = _of_this_leg(state) or {"boot": _last_known(patch_id, state), "leg": _leg(state), "back_at": None}
+    noted = _of_this_leg(state) or _unnoted(patch_id, state)
     boot = snapshot.boot()
     rebooted = bool(noted["back_at"]) or snapshot.same_boot(noted["boot"], boot) is False
     system = _system_state()
@@ -98,13 +99,23 @@ def _leg(state: Dict[str, Any]) -> str:
 
 def _of_this_leg(state: Dict[str, Any]) -> Optional[Dict[str, Any]]:
     noted = state.get("reboot")
-    return noted if noted and noted.get("leg", "apply") == _leg(state) else None
+    if not noted or noted.get("leg", "apply") != _leg(state):
+        return None
+    # A run is applied once, but may be taken back again by a later one, with a reboot of its own.
+    done_before = noted["leg"] == "back" and noted["back_at"] and noted["run_id"] != state["run_ids"][-1]
+    return None if done_before else noted
 
 
-def _last_known(patch_id: str, state: Dict[str, Any]) -> Dict[str, Any]:
-    """The boot in which this leg began, where nobody noted it: after the other leg's reboot, else at the beginning."""
-    after: Optional[Dict[str, Any]] = (state.get("reboot") or {}).get("boot_after")
-    return after or dict(folder.before_of(patch_id)["boot"])
+def _unnoted(patch_id: str, state: Dict[str, Any]) -> Dict[str, Any]:
+    """What the note would be where nobody noted it: the run began in the boot before. Raises UpkeepError."""
+    if _leg(state) == "back":
+        raise UpkeepError(
+            "reboot_unnoted",
+            "Nobody noted in which boot this host was before: use patch_reboot with prepare: true before anything "
+            "reboots it.",
+        )
+    boot = folder.before_of(patch_id)["boot"]
+    return {"asked_at": None, "boot": boot, "expected_kernel": None, "leg": "apply", "run_id": None, "back_at": None}
 
 
 def _system_state() -> str:

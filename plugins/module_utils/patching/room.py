@@ -34,7 +34,7 @@ def look(
     needs = {
         root: max(disk_bytes or 0, 0) + min(_UNPACKED * download, _LARGEST),
         os.path.join(root, "var"): _SLACK,
-        folder: 2 * download,  # what comes, and what it replaces
+        folder: (1 + _UNPACKED) * download,  # what comes, and what it replaces, packed less tightly at worst
         os.path.join(root, "boot"): _kernels(actions, root),
     }
     found: Dict[int, Dict[str, Any]] = {}

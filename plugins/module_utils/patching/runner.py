@@ -118,7 +118,7 @@ def _relay(source: int, path: str) -> None:
 def ticks_of(pid: int) -> Optional[int]:
     """When a process began, in clock ticks since the machine's start (proc(5)); None where there is none."""
     try:
-        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as stream:  # noqa: PTH123, UP031
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:  # noqa: PTH123
             fields = stream.read().rpartition(")")[2].split()
     except OSError:
         return None
@@ -153,14 +153,14 @@ def run_steps(job: Dict[str, Any], journal: Journal, log: Log, stopping: List[in
 
 
 def _run(number: int, step: Dict[str, Any], environment: Dict[str, str], journal: Journal, log: Log) -> int:
-    log.say("== %s" % step["name"])  # noqa: UP031
+    log.say(f"== {step['name']}")
     try:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
             step["argv"], stdin=subprocess.DEVNULL, stdout=log.handle, stderr=log.handle, cwd="/",
             env={**environment, **(step.get("environment") or {})}, start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        log.say("%s could not be started: %s" % (step["argv"][0], error))  # noqa: UP031
+        log.say(f"{step['argv'][0]} could not be started: {error}")
         journal.write("done", step=number, name=step["name"], rc=127)
         return 127
     journal.write("start", step=number, name=step["name"], pid=process.pid, ticks=ticks_of(process.pid))
@@ -192,4 +192,4 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    raise SystemExit(main(sys.argv[1]))

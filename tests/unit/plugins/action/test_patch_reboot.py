@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -11,84 +12,68 @@ from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 from ansible_collections.proven.upkeep.plugins.module_utils.patching import folder, snapshot
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can patch a host")
-RUN = "20261123T200102Z-4711"
-PLAY = """
-- hosts: {hosts}
-  gather_facts: false
-  tasks:
-    - proven.upkeep.patch_reboot:
-        patch_id: {run}
-        {options}
-      register: done
-      failed_when: false
-      ignore_unreachable: true
-    - ansible.builtin.copy:
-        content: "{{{{ done | to_json }}}}"
-        dest: "{{{{ upkeep_home }}}}/result.json"
-        mode: "0600"
-      delegate_to: good
-      check_mode: false
-"""
+KERNEL = os.uname().release
+# What is asked for, the boot in which the host was before as far as its memory goes, and what comes of it.
+CASES = {
+    "unknown": ({"ask": False, "patch_id": "20200101T000000Z-1"}, "this", "unknown_run"),
+    "check": ({"check": True}, "this", None),
+    "prepared": ({"prepare": True}, "this", None),
+    "still_up": ({"ask": False, "timeout": 0}, "this", "reboot_timeout"),
+    "wrong_kernel": ({"ask": False, "timeout": 30, "expected_kernel": "9.9.9-1-amd64"}, "other", "reboot_kernel"),
+    "back": ({"ask": False, "timeout": 30, "expected_kernel": KERNEL}, "other", None),
+    "away": ({"ask": False, "timeout": 1}, "this", "reboot_timeout"),
+}
 
 
-@pytest.fixture
-def reboot(play, tmp_path, monkeypatch):
-    """reboot(options, boot=…) runs it where the run began in that boot, and returns its result."""
+def the_play(host, names):
+    """Run the cases on a host, one after the other, and keep their results."""
+    tasks = []
+    for name in names:
+        options = {"patch_id": name, **CASES[name][0]}
+        check = options.pop("check", False)
+        task = {"proven.upkeep.patch_reboot": options, "check_mode": check, "register": name, "failed_when": False}
+        tasks.append(task)
+    content = "{{ {" + ", ".join(f"'{name}': {name}" for name in names) + "} | to_json }}"
+    keep = {"content": content, "dest": f"{{{{ upkeep_home }}}}/{host}.json"}
+    return {
+        "hosts": host,
+        "gather_facts": False,
+        "tasks": [*tasks, {"ansible.builtin.copy": keep, "delegate_to": "good"}],
+    }
+
+
+def test_reboots_that_seem_to_happen_or_not(play, tmp_path, monkeypatch):
     monkeypatch.setenv("UPKEEP_STATE_DIR", str(tmp_path / "state"))
-
-    def run(options, *arguments, boot=None, hosts="good", patch_id=RUN):
-        run_folder = folder.Folder(RUN)
-        atomic.write_json(run_folder.state, {**folder.new_state(RUN, "good", {}), "stage": "applied"})
-        atomic.write_json(run_folder.before, {"boot": {**snapshot.boot(), **(boot or {})}})
-        (tmp_path / "home").mkdir(exist_ok=True)
-        text = PLAY.format(hosts=hosts, run=patch_id, options="\n        ".join(options))
-        done = play(text, *arguments, UPKEEP_STATE_DIR=str(tmp_path / "state"))
-        assert done.rc == 0, done.screen
-        return done.json("result.json")
-
-    return run
-
-
-def test_what_has_happened_is_confirmed(reboot):
-    result = reboot(["ask: false", "timeout: 30", f"expected_kernel: {os.uname().release}"], boot={"boot_id": "other"})
-    data = result["data"]
-    assert result["changed"] is True and "error_code" not in result, result
-    assert (data["rebooted"], data["kernel"]) == (True, os.uname().release)
-    assert (data["boot"], data["boot_before"]["boot_id"]) == (snapshot.boot(), "other")
-    assert folder.state_of(RUN)["reboot"]["back_at"]
-
-
-def test_with_another_kernel_it_fails_and_says_so(reboot):
-    result = reboot(["ask: false", "timeout: 30", "expected_kernel: 9.9.9-1-amd64"], boot={"init_started": 1})
-    assert result["error_code"] == "reboot_kernel" and "not with 9.9.9-1-amd64" in result["msg"]
-    assert result["data"]["rebooted"] is True
-
-
-def test_a_host_that_does_not_reboot(reboot):
-    result = reboot(["ask: false", "timeout: 0"])
-    assert result["error_code"] == "reboot_timeout" and "good was asked to reboot, answers" in result["msg"]
-    assert result["data"]["rebooted"] is False
-
-
-def test_a_host_that_does_not_come_back_is_waited_for_and_named(reboot):
-    result = reboot(["ask: false", "timeout: 1"], hosts="away")
-    assert result["error_code"] == "reboot_timeout", result
-    assert "away did not come back from its reboot within 1 seconds" in result["msg"]
-    assert not result.get("unreachable")
-
-
-def test_what_waiting_does_not_mend_fails_at_once(reboot):
-    result = reboot(["ask: false", "timeout: 600"], patch_id="20200101T000000Z-1")
-    assert result["error_code"] == "unknown_run"
-
-
-def test_preparing_only_notes_it(reboot):
-    result = reboot(["prepare: true"])
-    assert result["changed"] is False and result["data"]["rebooted"] is False
-    assert folder.state_of(RUN)["reboot"]["boot"] == snapshot.boot()
-
-
-def test_check_mode_says_that_it_would(reboot):
-    result = reboot(["timeout: 30"], "--check")
-    assert result["changed"] is True and result["data"]["rebooted"] is False
-    assert folder.state_of(RUN)["reboot"] is None
+    for name, (_options, memory, _code) in CASES.items():
+        state = {**folder.new_state(name, "good", {}), "stage": "applied"}
+        atomic.write_json(folder.Folder(name).state, state)
+        boot = {**snapshot.boot(), **({"boot_id": "other"} if memory == "other" else {})}
+        atomic.write_json(folder.Folder(name).before, {"boot": boot})
+    atomic.make_folder(str(tmp_path / "home"))
+    plays = [the_play("good", [name for name in CASES if name != "away"]), the_play("away", ["away"])]
+    done = play(json.dumps(plays), UPKEEP_STATE_DIR=str(tmp_path / "state"))
+    assert done.rc == 0, done.screen
+    results = {**done.json("good.json"), **done.json("away.json")}
+    noted = {name: folder.state_of(name)["reboot"] for name in CASES}
+    assert {name: result.get("error_code") for name, result in results.items()} == {
+        name: code for name, (_options, _memory, code) in CASES.items()
+    }
+    assert {
+        name: (result["data"]["rebooted"], result["changed"]) for name, result in results.items() if name != "unknown"
+    } == {
+        "check": (False, True),
+        "prepared": (False, False),
+        "still_up": (False, False),
+        "wrong_kernel": (True, False),
+        "back": (True, True),
+        "away": (False, False),
+    }
+    data = results["back"]["data"]
+    assert (data["kernel"], data["boot"], data["boot_before"]["boot_id"]) == (KERNEL, snapshot.boot(), "other")
+    assert noted["check"] is None and noted["still_up"] is None
+    assert noted["prepared"]["boot"] == snapshot.boot() and noted["prepared"]["back_at"] is None
+    assert noted["back"]["back_at"] and noted["back"]["boot_after"] == snapshot.boot()
+    assert "good was asked to reboot, answers" in results["still_up"]["msg"]
+    assert "not with 9.9.9-1-amd64" in results["wrong_kernel"]["msg"]
+    assert "away did not come back from its reboot within 1 seconds" in results["away"]["msg"]
+    assert not results["away"].get("unreachable")

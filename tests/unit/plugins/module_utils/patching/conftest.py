@@ -8,7 +8,7 @@ import hashlib
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.packages import changes, registry
-from ansible_collections.proven.upkeep.plugins.module_utils.patching import begin, claim, folder, snapshot
+from ansible_collections.proven.upkeep.plugins.module_utils.patching import begin, folder, snapshot
 
 from tests import toy_manager
 
@@ -68,7 +68,7 @@ def toy(tmp_path, state_folder, monkeypatch):
     monkeypatch.setattr(registry, "detect", lambda wanted: "apt")
     monkeypatch.setattr(snapshot, "take", lambda: {"units": {"failed": [], "active": []}, "listening": [], "boot": {}})
     monkeypatch.setattr(folder, "needs_root", lambda: None)
-    monkeypatch.setattr(claim, "_LOCK_WITHIN_S", 10)
+    monkeypatch.setattr(folder, "_LOCK_WITHIN_S", 10)
     return host
 
 

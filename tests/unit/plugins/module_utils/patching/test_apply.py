@@ -213,3 +213,31 @@ def test_check_mode_predicts(toy, begun):
 
 def test_a_host_without_the_run_says_so(toy):
     assert code("0" * 64) == "unknown_run"
+
+
+def test_who_was_cut_off_does_not_take_the_pen_from_who_goes_on(toy, begun, monkeypatch):
+    """A module whose connection dropped waits on, and sees the end when another run is further."""
+    begun()
+    sha256 = toy.plan(RUN, UPGRADE)
+    waited = apply.job.wait
+
+    def slow_wait(path, seconds):
+        found = waited(path, seconds)
+        folder.note(RUN, [{"state": "restart"}], stage="restarted", run_ids=[RUN, "r2"])
+        return found
+
+    monkeypatch.setattr(apply.job, "wait", slow_wait)
+    toy.slow(1)
+    assert run(sha256, states=[{"state": "apply"}])["job"] == "ok"
+    state = folder.state_of(RUN)
+    assert (state["stage"], state["states"]) == ("restarted", [{"state": "restart"}])
+
+
+def test_nothing_is_taken_back_while_it_is_applied(toy, begun):
+    begun()
+    toy.slow(1)
+    sha256 = toy.plan(RUN, UPGRADE)
+    assert run(sha256, wait=0)["job"] == "running"
+    assert code(sha256, "back") == "apply_running"
+    assert run(sha256)["job"] == "ok"
+    assert run(sha256, "back")["job"] == "ok"

@@ -63,6 +63,11 @@ def test_a_state_that_cannot_be_written_is_told(state_folder, monkeypatch):
     assert folder.state_of(RUN)["stage"] == "begun"
 
 
+def test_only_root_may(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert code(folder.needs_root) == "needs_root"
+
+
 def test_runs_by_age(state_folder):
     assert folder.run_ids() == []
     for age, name in enumerate(("c", "a", "b")):

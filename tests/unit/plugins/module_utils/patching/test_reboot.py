@@ -97,13 +97,20 @@ def test_the_way_back_has_a_reboot_of_its_own(host):
     host.boots(SECOND)
     assert reboot.look(RUN)["rebooted"] is True
     host.stage("rolling_back")
-    assert reboot.look(RUN)["rebooted"] is False  # of this leg nothing is noted: it began in the second boot
+    with pytest.raises(UpkeepError) as raised:
+        reboot.look(RUN)
+    assert raised.value.code == "reboot_unnoted"
     assert reboot.prepare(RUN, "6.1.0-35-amd64")["boot"] == SECOND
     reboot.ask(RUN)
     assert len(host.asked) == 1
     host.boots(THIRD)
     look = reboot.look(RUN)
     assert (look["rebooted"], look["boot_before"], look["boot"]) == (True, SECOND, THIRD)
+    reboot.ask(RUN)
+    assert len(host.asked) == 1
+    folder.note(RUN, run_ids=[RUN, "20261201T200102Z-4712"])  # and taken back once more, in another run
+    assert reboot.prepare(RUN, None)["boot"] == THIRD
+    assert reboot.look(RUN)["rebooted"] is False
 
 
 def test_what_somebody_else_asked_for_is_seen_without_a_note(host):
