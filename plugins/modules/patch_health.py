@@ -123,8 +123,9 @@ data:
       sample: [32768, 60999]
     problems:
       description:
-        - What is wrong, with C(code) and C(message). Codes are C(health_red), C(not_seen) (a check that could not be
-          made), and compared with before C(unit_failed), C(unit_gone), C(unit_crashing), C(port_closed).
+        - What is wrong, with C(code) and C(message), and with its C(unit) where it is one. Codes are C(health_red),
+          C(not_seen) (a check that could not be made), and compared with before C(unit_failed), C(unit_gone),
+          C(unit_crashing), C(port_closed).
       type: list
       elements: dict
       returned: success

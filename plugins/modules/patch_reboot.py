@@ -74,7 +74,7 @@ EXAMPLES = r"""
 RETURN = r"""
 data:
   description: What became of the reboot.
-  returned: always
+  returned: success, and where it failed after it was asked for
   type: dict
   contains:
     rebooted:
@@ -123,7 +123,8 @@ data:
 error_code:
   description: What went wrong, for programs. One of C(initramfs_missing) (it was not rebooted), C(reboot_timeout),
     C(reboot_kernel), C(reboot_unnoted), C(needs_root), C(unknown_run), C(bad_patch_id), C(patch_unreadable),
-  C(state_unwritable). returned: failure
+    C(state_unwritable).
+  returned: failure
   type: str
   sample: reboot_timeout
 """

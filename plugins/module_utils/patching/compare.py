@@ -23,7 +23,9 @@ _RESERVED = 1024
 def problems(
     before: Mapping[str, Any], after: Mapping[str, Any], named_ports: Collection[int] = ()
 ) -> Iterator[Problem]:
-    """`unit_failed`, `unit_gone`, `port_closed` as {"code","message"}. `named_ports` count whatever their number.
+    """`unit_failed`, `unit_gone`, `port_closed` as {"code","message"}, of units with "unit".
+
+    `named_ports` count whatever their number. For a `unit_gone` there may be an excuse (`snapshot.excused`).
 
     What either look could not see is not compared.
     """
@@ -46,12 +48,14 @@ def _units(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Prob
     for unit in sorted(failed):
         yield {
             "code": "unit_failed",
+            "unit": unit,
             "message": f"{unit} has failed, which it had not before; journalctl -u {unit} says why.",
         }
     there = {*after["active"], *after.get("on_demand", ()), *after["failed"]}
     for unit in sorted(set(before["active"]) - there):
         yield {
             "code": "unit_gone",
+            "unit": unit,
             "message": f"{unit} was active before and is not now; systemctl status {unit} says more.",
         }
 

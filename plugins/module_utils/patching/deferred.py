@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from typing import Mapping, Optional, Tuple
 
+from . import systemd
+
 # What needrestart leaves alone by its defaults, too, but for systemd-journald: a restart has kept its streams since
 # systemd 219, and distributions restart it themselves when they renew it.
 REASONS: Tuple[Tuple[str, str], ...] = (
@@ -34,7 +36,7 @@ REASONS: Tuple[Tuple[str, str], ...] = (
     (r"(docker|xendomains|libvirt.*|virtlogd|virtlockd)", "a restart can stop the containers or machines on it"),
 )
 _REASONS = tuple((re.compile(rf"{names}\.service"), why) for names, why in REASONS)
-SSH = re.compile(r"sshd?(@.*)?\.service")
+_SSH = ("ssh.service", "sshd.service")
 
 
 def reason(unit: Mapping[str, str], own: Optional[str]) -> Optional[Tuple[str, bool]]:
@@ -50,11 +52,13 @@ def reason(unit: Mapping[str, str], own: Optional[str]) -> Optional[Tuple[str, b
         return "it refuses to be restarted by hand", True
     if not name.endswith(".service"):
         return "another program started it, which alone can start it again", False
+    if systemd.is_per_connection(name):
+        return "it serves a single connection, and ends with it", False
     if unit.get("Transient") == "yes":
         return "it was started by a program and not from a file; a stop would be its end", False
     if unit.get("Type") == "oneshot":
         return "it does its work once and ends", False
     # Sessions live on when the ssh daemon alone is stopped.
-    if name == own and not (SSH.fullmatch(name) and unit.get("KillMode") in ("process", "none")):
+    if name == own and not (name in _SSH and unit.get("KillMode") in ("process", "none")):
         return "this very run works within it", False
     return None

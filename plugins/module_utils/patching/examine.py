@@ -27,7 +27,7 @@ def examine(
     checks = health.look(spec, patience)["checks"]
     while True:
         look = snapshot.take()
-        worse = list(compare.problems(before, look, named)) if before else []
+        worse = _worse(before, look, named) if before else []
         left = deadline - time.monotonic()
         if not worse or left <= 0:
             break
@@ -39,11 +39,18 @@ def examine(
     return {"checks": checks, **look, "problems": problems}
 
 
+def _worse(before: Mapping[str, Any], look: Mapping[str, Any], named: List[int]) -> List[Dict[str, str]]:
+    found = list(compare.problems(before, look, named))
+    excused = snapshot.excused({problem["unit"] for problem in found if problem["code"] == "unit_gone"})
+    return [problem for problem in found if problem["code"] != "unit_gone" or problem["unit"] not in excused]
+
+
 def _crashing(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> List[Dict[str, str]]:
     """A unit that crashed while what it needs was replaced has recovered; one that crashes on and on has not."""
     return [
         {
             "code": "unit_crashing",
+            "unit": unit,
             "message": f"{unit} ends and is started again and again; journalctl -u {unit} says why.",
         }
         for unit in compare.crashing(earlier, later)

@@ -54,8 +54,11 @@ def prepare(patch_id: str, expected_kernel: Optional[str], check_mode: bool = Fa
 
 
 def look(patch_id: str) -> Dict[str, Any]:
-    """{"rebooted","settled","state","boot_before","boot"}: whether this is another boot than the noted one, and whether
-    the system has done starting (`systemctl is-system-running`). What is done is noted as done. Raises UpkeepError."""
+    """{"rebooted","settled","state","boot_before","boot","container"}: whether this is another boot than the noted one,
+    and whether the system is done with starting (`systemctl is-system-running`). What is done is noted as done.
+
+    Raises UpkeepError `reboot_unnoted`, and those of the run's folder.
+    """
     state = folder.state_of(patch_id)
     noted = _of_this_leg(state) or _unnoted(patch_id, state)
     boot = snapshot.boot()
@@ -64,7 +67,14 @@ def look(patch_id: str) -> Dict[str, Any]:
     settled = system not in _UNSETTLED
     if rebooted and settled and not noted["back_at"]:
         folder.note(patch_id, reboot={**noted, "back_at": times.iso(times.now()), "boot_after": boot})
-    return {"rebooted": rebooted, "settled": settled, "state": system, "boot_before": noted["boot"], "boot": boot}
+    return {
+        "rebooted": rebooted,
+        "settled": settled,
+        "state": system,
+        "boot_before": noted["boot"],
+        "boot": boot,
+        "container": is_container(),
+    }
 
 
 def ask(patch_id: str) -> None:

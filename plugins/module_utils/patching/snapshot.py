@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Collection, Dict, List, Mapping, Optional, Set
 
 from ..errors import UpkeepError
 from ..packages._files import line_or_none, text_or_none
@@ -36,6 +36,19 @@ def take() -> Dict[str, Any]:
         "ephemeral": sockets.ephemeral(),
         "not_seen": not_seen,
     }
+
+
+def excused(units: Collection[str]) -> Set[str]:
+    """Those of the units that are not active by this name, and well all the same: they go by another one now, or do
+    something once that a condition says is not to be done (first boots, ConditionNeedsUpdate). Empty if not seen."""
+    names = sorted(units)
+    if not names or not systemd.present():
+        return set()
+    try:
+        shown = systemd.show(names, ("ActiveState", "Type", "ConditionResult"))
+    except UpkeepError:
+        return set()
+    return {name for name, unit in zip(names, shown) if len(shown) == len(names) and _excused(unit)}
 
 
 def boot(proc: str = "/proc") -> Dict[str, Any]:
@@ -81,6 +94,12 @@ def _units(not_seen: List[str]) -> Dict[str, Any]:
             why = error.message
     not_seen.append(f"units: {why.rstrip('.')}.")
     return {"failed": [], "active": [], "on_demand": [], "restarts": {}, "seen": False}
+
+
+def _excused(unit: Mapping[str, str]) -> bool:
+    if unit.get("ActiveState") in _RUNS:
+        return True
+    return (unit.get("ActiveState"), unit.get("Type"), unit.get("ConditionResult")) == ("inactive", "oneshot", "no")
 
 
 def _lasts(unit: Mapping[str, str]) -> bool:

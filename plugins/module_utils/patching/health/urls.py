@@ -82,7 +82,7 @@ def _answers(check: Url) -> Tuple[bool, str]:
         return False, f"no answer: {getattr(error, 'strerror', None) or error or type(error).__name__}"
     if code not in check.status:
         return False, f"answers {code}, not {' or '.join(map(str, check.status))}"
-    if check.contains and check.contains.encode() not in body:
+    if check.contains and check.contains.encode("utf-8", "replace") not in body:
         return False, f"answers {code}, but its text does not contain what it should"
     return True, f"answers {code}"
 

@@ -48,6 +48,14 @@ def test_a_unit_that_starts_in_time_is_no_problem(looks):
     assert len(left) == 1
 
 
+def test_a_unit_that_is_gone_for_a_good_reason_is_none_either(looks, monkeypatch):
+    looks(look(active=[]))
+    monkeypatch.setattr(examine.snapshot, "excused", lambda units: set(units))
+    assert codes(examine.examine({}, 0, WELL)) == []
+    monkeypatch.setattr(examine.snapshot, "excused", lambda units: set())
+    assert codes(examine.examine({}, 0, WELL)) == ["unit_gone"]
+
+
 def test_one_that_does_not_is(looks):
     looks(look(active=[], failed=["a.service"]))
     assert codes(examine.examine({}, 0.05, WELL)) == ["unit_failed"]

@@ -173,6 +173,7 @@ def test_a_host_without_systemd_says_that_nothing_was_restarted(host, monkeypatc
         ("libvirtd.service", {}, None, True),
         ("auditd.service", {"RefuseManualStop": "yes"}, None, True),
         ("libpod-conmon-1f.scope", {}, None, False),
+        ("sshd@3-192.0.2.1:22-192.0.2.9:40112.service", {"KillMode": "process"}, None, False),
         ("run-u4.service", {"Transient": "yes"}, None, False),
         ("backup.service", {"Type": "oneshot"}, None, False),
         ("cron.service", {}, "cron.service", False),

@@ -74,6 +74,33 @@ def test_the_start_of_process_1_whatever_its_name(tmp_path):
     assert snapshot.boot(str(tmp_path / "none"))["init_started"] is None
 
 
+def test_units_that_are_gone_for_a_good_reason(tmp_path, monkeypatch):
+    fake = systemds.running(tmp_path, monkeypatch)
+    once = {"ActiveState": "inactive", "Type": "oneshot"}
+    fake.load(
+        {
+            # A recorded answer for an alias is that of the unit itself.
+            "mysql.service": {"ActiveState": "active", "Type": "notify", "ConditionResult": "yes"},
+            "systemd-sysusers.service": {**once, "ConditionResult": "no"},
+            "nftables.service": {**once, "ConditionResult": "yes"},
+            "shop.service": {"ActiveState": "inactive", "Type": "simple", "ConditionResult": "no"},
+            "db.service": {"ActiveState": "failed", "Type": "oneshot", "ConditionResult": "no"},
+        }
+    )
+    names = [
+        "shop.service",
+        "systemd-sysusers.service",
+        "mysql.service",
+        "nftables.service",
+        "db.service",
+        "none.service",
+    ]
+    assert snapshot.excused(names) == {"mysql.service", "systemd-sysusers.service"}
+    assert snapshot.excused([]) == set()
+    fake.program("systemctl", "#!/bin/sh\nexit 1\n")
+    assert snapshot.excused(names) == set()
+
+
 @pytest.mark.parametrize(
     "one, other, same",
     [

@@ -80,12 +80,21 @@ def test_it_does_not_come_back(answers, said):
     assert 60 <= world.now - 100 <= 60 + 5 + world.cost
 
 
+def test_one_that_came_back_and_went_silent_again_is_not_back():
+    with pytest.raises(UpkeepError) as raised:
+        rebooting.judge(World(STARTING, AWAY).wait(60), "web1", 60, None)
+    assert raised.value.code == "reboot_timeout"
+    assert (raised.value.details["data"]["rebooted"], raised.value.details["data"]["settled"]) == (True, False)
+
+
 def test_another_kernel_than_expected():
     with pytest.raises(UpkeepError) as raised:
         rebooting.judge(World(BACK).wait(), "web1", 600, "6.1.0-41-amd64")
     assert raised.value.code == "reboot_kernel" and raised.value.details["data"]["rebooted"] is True
     assert "6.1.0-40-amd64 and not with 6.1.0-41-amd64" in raised.value.message
     assert rebooting.judge(World(BACK).wait(), "web1", 600, None)["kernel"] == "6.1.0-40-amd64"
+    container = World({**BACK, "container": True})
+    assert rebooting.judge(container.wait(), "web1", 600, "6.1.0-41-amd64")["kernel"] == "6.1.0-40-amd64"
 
 
 def test_a_line_a_minute():
