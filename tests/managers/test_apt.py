@@ -4,18 +4,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.module_utils.packages.changes import transactions
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import changes
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.transaction import Action, Wanted
+from ansible_collections.proven.upkeep.plugins.module_utils.patching import (
+    apply,
+    begin,
+    folder,
+    job,
+    launch,
+    plan,
+    protect,
+    snapshot,
+)  # fmt: skip
 
 from tests.managers.debs import Deb, Debian
 
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs/schemas/plan.json").read_text())
 MISSING = [program for program in ("apt-get", "dpkg-deb") if not shutil.which(program)]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"missing: {', '.join(MISSING)}")
 
@@ -25,7 +38,7 @@ class Host:
 
     def __init__(self, base: Path) -> None:
         self.debian = Debian(base)
-        self.change = transactions("apt", str(self.debian.root))
+        self.change = changes.transactions("apt", str(self.debian.root))
         self.new, self.kept = base / "new", base / "kept"
         self.new.mkdir()
         self.kept.mkdir()
@@ -389,6 +402,19 @@ def test_a_killed_dpkg_is_gone_on_with_or_back(host, at):
     assert host.change.unfinished() == []
 
 
+def test_what_was_unpacked_before_what_it_needs_is_gone_on_with(host):
+    debian = host.debian
+    debian.offer(APP, LIB)
+    debian.install("app")
+    debian.offer(LIB2, Deb("app", "2", fields={"Depends": "lib (>= 2)"}))
+    host.plan("app=2", "lib=2")
+    host.protect()
+    debian.run("dpkg", "--unpack", host.new / "app_2_all.deb")  # and here it was killed
+    again = [*host.change.repair(), *host.change.forward(host.actions, str(host.new))]
+    assert set(host.follow(again)) == {0}
+    assert debian.versions() == {"app": "2", "lib": "2"}
+
+
 def test_architectures(host):
     debian = host.debian
     debian.offer(
@@ -430,3 +456,84 @@ def test_who_holds_the_lock(host):
     finally:
         holder.kill()
         holder.communicate()
+
+
+RUN = "20261123T200102Z-4711"
+
+
+@pytest.fixture(name="run")
+def _run(host, monkeypatch):
+    """The modules of a run on this host, in their order, with real jobs."""
+    monkeypatch.setattr(launch.systemd, "present", lambda: False)
+    monkeypatch.setattr(folder, "needs_root", lambda: None)
+    monkeypatch.setattr(snapshot, "take", lambda: {"units": {"failed": [], "active": []}, "listening": [], "boot": {}})
+    monkeypatch.setattr(changes, "transactions", lambda manager: host.change)
+    own = ("APT_CONFIG", "DPKG_ROOT", "HOME")
+    monkeypatch.setattr(job, "ENVIRONMENT", {**job.ENVIRONMENT, **{name: os.environ[name] for name in own}})
+
+    class Run:
+        def plan(self, *wanted, **more):
+            begin.begin(begin.Request(RUN, "web1", {"user": "ann", "controller": "c", "process": "c/1"}, manager="apt"))
+            named = [dict(zip(("name", "to"), each.split("=")), arch="all", why="approved") for each in wanted]
+            return plan.make(plan.Request(RUN, "web1", named, [], None, manager="apt", **more))
+
+        def apply(self, planned, direction="apply"):
+            return apply.run(apply.Request(RUN, planned["plan_sha256"], direction, wait=60))
+
+    return Run()
+
+
+def change(name, before, after):
+    return {"name": name, "arch": "all", "from": before, "to": after}
+
+
+def test_a_run_and_its_way_back(host, run):
+    debian = host.debian
+    debian.offer(APP, LIB, Deb("other"))
+    debian.install("app", "other")
+    (debian.root / "etc/app.conf").write_text("mine\n")
+    debian.offer(APP2, LIB2, EXTRA, Deb("other", "2"))
+    planned = run.plan("app=2", "lib=2")
+    jsonschema.validate(planned, SCHEMA)
+    data = protect.protect(protect.Request(RUN, planned["plan_sha256"]))
+    assert (data["fetched"], [each["name"] for each in data["kept"]]) == (3, ["app", "lib"])
+    done = run.apply(planned)
+    assert (done["job"], [each["name"] for each in done["steps"]]) == ("ok", ["install", "marks"])
+    assert done["changed"] == [change("app", "1", "2"), change("extra", None, "1"), change("lib", "1", "2")]
+    assert (done["unfinished"], done["config_leftovers"]) == ([], [str(debian.root / "etc/app.conf.dpkg-dist")])
+    back = run.apply(planned, "back")
+    assert (back["job"], back["unfinished"]) == ("ok", [])
+    assert debian.versions() == {"app": "1", "lib": "1", "other": "1"}
+    assert debian.auto() == {"lib"}
+
+
+def test_an_archive_that_moves_past_the_plan(host, run):
+    debian = host.debian
+    debian.offer(APP, LIB)
+    debian.install("app")
+    debian.offer(APP2, EXTRA)
+    planned = run.plan("app=2")
+    protect.protect(protect.Request(RUN, planned["plan_sha256"]))
+    debian.withdraw(APP2)
+    debian.offer(Deb("app", "3"))
+    with pytest.raises(UpkeepError) as raised:
+        run.apply(planned)
+    assert raised.value.code == "plan_moved"
+    assert "No repository has app 2 any more" in raised.value.message
+    assert debian.versions() == {"app": "1", "lib": "1"}
+
+
+def test_a_run_whose_package_fails_goes_back(host, run):
+    debian = host.debian
+    debian.offer(APP, LIB)
+    debian.install("app")
+    debian.offer(APP2, EXTRA, Deb("lib", "2", scripts={"postinst": "echo no luck >&2; exit 1"}))
+    planned = run.plan("app=2", "lib=2")
+    protect.protect(protect.Request(RUN, planned["plan_sha256"]))
+    done = run.apply(planned)
+    assert (done["job"], done["failed_step"]) == ("failed", "install")
+    assert "no luck" in done["log"]
+    assert done["unfinished"]
+    back = run.apply(planned, "back")
+    assert (back["job"], back["unfinished"]) == ("ok", [])
+    assert debian.versions() == {"app": "1", "lib": "1"}

@@ -24,7 +24,7 @@ from ._files import text_or_none
 
 _NOT_OF_THE_PACKAGE = ("status", "conffiles", "config-version", "triggers-pending", "triggers-awaited")
 _FIELD = re.compile(r"^(\S+?):.*(?:\n[ \t].*)*", re.MULTILINE)
-_PLACEHOLDER = b"# The original of this file was not kept; the one beside it is yours, as it was.\n"
+_PLACEHOLDER = b"The original of this file was not kept; the one beside it is yours, as it was.\n"
 _LEVEL = 1  # gzip: it is read once, if at all
 
 

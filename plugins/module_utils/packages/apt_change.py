@@ -128,7 +128,10 @@ class Apt:
         leaving = [f"{name}:{arch}-" for name, arch in sorted(going) if (name, arch) in here]
         steps = []
         if files or leaving:
-            guard = () if leaving else ("--no-remove",)
+            guard = [] if leaving else ["--no-remove"]
+            if any(each.state != "installed" for each in here.values()):
+                # Without it, apt names the dependencies of what was unpacked before it was killed, and does nothing.
+                guard.append("--fix-broken")
             steps.append(Step("install", (*_FORWARD, *_OFFLINE, *guard, *files, *leaving), environment=_QUIET))
         return steps + _marks(_auto(note) | _new(actions, native))
 

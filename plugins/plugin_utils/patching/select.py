@@ -22,7 +22,8 @@ _INDEX = "build the advisory index (playbooks/advisories.yml), which tells by wh
 
 @dataclass
 class Selection:
-    """`wanted`: {name, arch, from, to, why, security, severity, severity_source}; `left_out`: {name, arch, to, why}.
+    """`wanted`: {name, arch, from, to, why, security, severity, severity_source}; `left_out`: {name, arch, to, why},
+    and `firm` for what an exception names: it stays as it is even where something wanted needs it.
 
     `notes` are sentences on what the policy's owner should know.
     """
@@ -58,14 +59,14 @@ def select(
     for update, each, verdict in zip(pending, known, verdicts):
         if verdict.delayed:
             verdict = _by_first_seen(update, each, verdict.delayed, seen.get(key(update)), now)
-        _put(selection, update, each, verdict)
+        _put(selection, update, each, verdict, bool(_exemptions(update, policy, now)))
     return selection
 
 
-def _put(selection: Selection, update: Update, known: Known, verdict: _Verdict) -> None:
+def _put(selection: Selection, update: Update, known: Known, verdict: _Verdict, firm: bool) -> None:
     told = {"name": update["name"], "arch": update.get("arch"), "to": update.get("candidate"), "why": verdict.why}
     if not verdict.approved:
-        selection.left_out.append(told)
+        selection.left_out.append({**told, "firm": True} if firm else told)
         return
     of_it = {"security": known.security, "severity": known.severity, "severity_source": known.severity_source}
     selection.wanted.append({**told, "from": update.get("installed"), **of_it})
@@ -79,9 +80,8 @@ def _judge(update: Update, known: Known, policy: Policy, now: datetime) -> _Verd
         return _Verdict(False, f"{str(update['blocked_by']).replace('_', ' ')}: {update.get('blocked_detail')}")
     names = (str(update["name"]), source(update))
     exempt = [each for each in policy.exceptions if matches(each.package, names)]
-    for each in exempt:
-        if active(each, now.date()):
-            return _Verdict(False, f"exception until {each.expires} by {each.approver}: {each.reason}")
+    for each in _exemptions(update, policy, now):
+        return _Verdict(False, f"exception until {each.expires} by {each.approver}: {each.reason}")
     ended = "".join(f"; {_ended(each)}" for each in exempt)
     kind = _kind(update, known)
     if policy.mode == "list":
@@ -99,6 +99,12 @@ def _judge(update: Update, known: Known, policy: Policy, now: datetime) -> _Verd
         return _Verdict(False, "", delayed=rule)
     verdict = _by_delay(known.published, f"published {_ago(known.published, now)}", kind, rule, now)
     return verdict._replace(why=verdict.why + ended) if verdict.approved else verdict
+
+
+def _exemptions(update: Update, policy: Policy, now: datetime) -> list[Exempt]:
+    """The exceptions that leave it out, whatever else does."""
+    names = (str(update["name"]), source(update))
+    return [each for each in policy.exceptions if matches(each.package, names) and active(each, now.date())]
 
 
 def _not_selected(update: Update, known: Known, policy: Policy) -> str | None:
