@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
+from ansible_collections.proven.upkeep.plugins.module_utils.patching import health
 from ansible_collections.proven.upkeep.plugins.plugin_utils import runs
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching import rings
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching._policy_action import PolicyAction, step
@@ -27,6 +28,7 @@ class ActionModule(PolicyAction):
         """Check the whole policy; then see whether rings, windows and budget let the host start."""
         now = times.now()
         policy = self.policy(now)
+        health.parse(self.variable("patch_health"))
         if policy.backup != "skip":
             self.backup_sets(policy)
         if arguments["only_check"]:

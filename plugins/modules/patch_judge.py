@@ -109,7 +109,7 @@ data:
       type: list
       elements: dict
       returned: success
-      sample: [{code: not_applied, message: "openssl (amd64) is 3.0.14-1, planned was 3.0.15-1"}]
+      sample: [{code: not_applied, message: "openssl is 3.0.14-1, planned was 3.0.15-1"}]
     notes:
       description: What stops nothing and should be known.
       type: list

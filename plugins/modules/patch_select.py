@@ -57,11 +57,13 @@ data:
         - {name: openssl, arch: amd64, from: 3.0.14-1, to: 3.0.15-1, security: true, severity: high,
            severity_source: debian, why: "security update DSA-5810-1, high (debian), rule 'security at once'"}
     left_out:
-      description: What not, and why.
+      description:
+        - What not, and why. C(firm) is set on what a person left out (an exception, a rule that keeps back, another
+          version in C(patch_list)); it does not come along either where something wanted needs it.
       type: list
       elements: dict
       returned: success
-      sample: [{name: vim, arch: amd64, to: "9.1", why: "no security update (patch_mode: security)"}]
+      sample: [{name: vim, arch: amd64, to: "9.1", firm: false, why: "no security update (patch_mode: security)"}]
     notes:
       description: Sentences for the policy's owner, such as on an exception that has ended.
       type: list

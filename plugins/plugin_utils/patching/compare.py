@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What is installed after a change, compared with what it was and what was planned. Pure.
 
-Several versions of one package may stand side by side (kernels, with rpm): each name and architecture has a set.
+Several versions of one package may stand side by side (kernels, with rpm): each name and architecture has a set. A
+package that has one architecture goes by its name alone, since an update may turn a package of all into one of amd64.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ Versions = dict[Name, set[str]]
 Actions = Sequence[Mapping[str, Any]]
 # What dpkg lists and is not there.
 _GONE = ("config-files", "not-installed")
+_NEUTRAL = ("all", "noarch", "any")
 _UNDONE = {"upgrade": "downgrade", "downgrade": "upgrade", "install": "remove", "remove": "install"}
 
 
@@ -59,6 +61,9 @@ def expected(before: Versions, actions: Actions) -> Versions:
 
 def compare(before: Versions, after: Versions, actions: Actions) -> Difference:
     """Whether `actions`, and nothing but them, turned `before` into `after`."""
+    several = _of_several([*before, *after, *map(_name, actions)])
+    before, after = _by(several, before), _by(several, after)
+    actions = [{**each, "arch": _known_by(several, _name(each))[1]} for each in actions]
     wanted = expected(before, actions)
     planned = {_name(action): action for action in actions}
     missed = [told for name, action in sorted(planned.items()) if (told := _missed(action, name, wanted, after))]
@@ -83,6 +88,26 @@ def marks(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]
     return told
 
 
+def _of_several(names: Iterable[Name]) -> set[str]:
+    """The packages that are there for more than one architecture."""
+    seen: dict[str, set[str]] = {}
+    for name, arch in names:
+        if arch not in _NEUTRAL:
+            seen.setdefault(name, set()).add(arch)
+    return {name for name, arches in seen.items() if len(arches) > 1}
+
+
+def _known_by(several: set[str], name: Name) -> Name:
+    return name if name[0] in several else (name[0], "")
+
+
+def _by(several: set[str], versions_of: Versions) -> Versions:
+    found: Versions = {}
+    for name, those in versions_of.items():
+        found.setdefault(_known_by(several, name), set()).update(those)
+    return found
+
+
 def _missed(action: Mapping[str, Any], name: Name, wanted: Versions, after: Versions) -> str | None:
     here = after.get(name, set())
     if here == wanted.get(name, set()):
@@ -105,4 +130,4 @@ def _name(action: Mapping[str, Any]) -> Name:
 
 
 def _shown(name: Name) -> str:
-    return f"{name[0]} ({name[1]})"
+    return f"{name[0]} ({name[1]})" if name[1] else name[0]

@@ -22,10 +22,10 @@ _INDEX = "build the advisory index (playbooks/advisories.yml), which tells by wh
 
 @dataclass
 class Selection:
-    """`wanted`: {name, arch, from, to, why, security, severity, severity_source}; `left_out`: {name, arch, to, why},
-    and `firm` for what an exception names: it stays as it is even where something wanted needs it.
+    """`wanted`: {name, arch, from, to, why, security, severity, severity_source}.
 
-    `notes` are sentences on what the policy's owner should know.
+    `left_out`: {name, arch, to, why, firm}; `firm`: a person left it out, so it does not come along either where
+    something wanted needs it. `notes` are sentences on what the policy's owner should know.
     """
 
     wanted: list[dict[str, Any]] = field(default_factory=list)
@@ -34,10 +34,11 @@ class Selection:
 
 
 class _Verdict(NamedTuple):
-    """`delayed` is the rule that would approve it if it were known when it was published."""
+    """`firm` as in Selection. `delayed` is the rule that would approve it if it were known when it was published."""
 
     approved: bool
     why: str
+    firm: bool = False
     delayed: Rule | None = None
 
 
@@ -59,29 +60,30 @@ def select(
     for update, each, verdict in zip(pending, known, verdicts):
         if verdict.delayed:
             verdict = _by_first_seen(update, each, verdict.delayed, seen.get(key(update)), now)
-        _put(selection, update, each, verdict, bool(_exemptions(update, policy, now)))
+        _put(selection, update, each, verdict)
     return selection
 
 
-def _put(selection: Selection, update: Update, known: Known, verdict: _Verdict, firm: bool) -> None:
+def _put(selection: Selection, update: Update, known: Known, verdict: _Verdict) -> None:
     told = {"name": update["name"], "arch": update.get("arch"), "to": update.get("candidate"), "why": verdict.why}
     if not verdict.approved:
-        selection.left_out.append({**told, "firm": True} if firm else told)
+        selection.left_out.append({**told, "firm": verdict.firm})
         return
     of_it = {"security": known.security, "severity": known.severity, "severity_source": known.severity_source}
     selection.wanted.append({**told, "from": update.get("installed"), **of_it})
 
 
 def _judge(update: Update, known: Known, policy: Policy, now: datetime) -> _Verdict:
-    reason = _not_selected(update, known, policy)
-    if reason:
-        return _Verdict(False, reason)
+    outside = _not_selected(update, known, policy)
+    if outside:
+        return outside
     if update.get("blocked_by"):
         return _Verdict(False, f"{str(update['blocked_by']).replace('_', ' ')}: {update.get('blocked_detail')}")
     names = (str(update["name"]), source(update))
     exempt = [each for each in policy.exceptions if matches(each.package, names)]
-    for each in _exemptions(update, policy, now):
-        return _Verdict(False, f"exception until {each.expires} by {each.approver}: {each.reason}")
+    for each in exempt:
+        if active(each, now.date()):
+            return _Verdict(False, f"exception until {each.expires} by {each.approver}: {each.reason}", firm=True)
     ended = "".join(f"; {_ended(each)}" for each in exempt)
     kind = _kind(update, known)
     if policy.mode == "list":
@@ -92,7 +94,7 @@ def _judge(update: Update, known: Known, policy: Policy, now: datetime) -> _Verd
     if rule is None:
         return _Verdict(False, f"no rule approves it ({kind})")
     if not rule.approve:
-        return _Verdict(False, f"rule '{rule.name}' keeps it back ({kind})")
+        return _Verdict(False, f"rule '{rule.name}' keeps it back ({kind})", firm=True)
     if not rule.after:
         return _Verdict(True, f"{kind}, rule '{rule.name}'{ended}")
     if known.published is None:
@@ -101,25 +103,20 @@ def _judge(update: Update, known: Known, policy: Policy, now: datetime) -> _Verd
     return verdict._replace(why=verdict.why + ended) if verdict.approved else verdict
 
 
-def _exemptions(update: Update, policy: Policy, now: datetime) -> list[Exempt]:
-    """The exceptions that leave it out, whatever else does."""
-    names = (str(update["name"]), source(update))
-    return [each for each in policy.exceptions if matches(each.package, names) and active(each, now.date())]
-
-
-def _not_selected(update: Update, known: Known, policy: Policy) -> str | None:
+def _not_selected(update: Update, known: Known, policy: Policy) -> _Verdict | None:
     if policy.mode == "security" and not known.security:
-        return "no security update (patch_mode: security)"
+        return _Verdict(False, "no security update (patch_mode: security)")
     if policy.mode != "list":
         return None
     of_name = [each for each in policy.listed if matches((each.package,), (update["name"],))]
     if not of_name:
-        return "not named in patch_list"
+        return _Verdict(False, "not named in patch_list")
     versions = [each.version for each in of_name]
     if None in versions or update.get("candidate") in versions:
         return None
     asked = " or ".join(str(version) for version in versions)
-    return f"patch_list wants {asked}, and what the repositories offer is {update.get('candidate')}"
+    told = f"patch_list wants {asked}, and what the repositories offer is {update.get('candidate')}"
+    return _Verdict(False, told, firm=True)
 
 
 def _applies(rule: Rule, update: Update, known: Known, names: tuple[str, ...]) -> bool:

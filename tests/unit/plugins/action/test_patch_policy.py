@@ -79,6 +79,14 @@ def test_a_wrong_policy_starts_nothing(act):
     assert act(patch_admit, {"patch_backup_sets": ["www"], "patch_backup": "skip"}, only_check=True)["data"]
 
 
+def test_health_checks_are_looked_at_before_the_host_is(act):
+    wrong = act(patch_admit, {"patch_health": {"port": [443]}}, only_check=True)
+    assert wrong["error_code"] == "invalid_health" and "units, ports" in wrong["msg"]
+    good = {"units": ["ssh.service"], "ports": [22], "urls": None}
+    assert act(patch_admit, {"patch_health": good}, only_check=True)["data"]
+    assert act(patch_admit, {"patch_health": None}, only_check=True)["data"]
+
+
 def test_only_the_policy_is_checked(act):
     result = act(patch_admit, {"patch_mode": None, "patch_windows": ""}, only_check=True)
     assert "admitted" not in result["data"] and len(result["data"]["policy_sha256"]) == 64
@@ -179,3 +187,52 @@ def test_check_mode_leaves_nothing(act):
     act(patch_judge, check=True, of="preflight", level=LEVEL)
     act(patch_protected, {"backup_sets": [{"name": "etc"}]}, check=True)
     assert not act.home.exists()
+
+
+PLAY = """
+- hosts: good:nopython
+  gather_facts: false
+  vars:
+    patch_mode: all
+    patch_windows: [{from: 22:00, to: 04:00}]
+    patch_outside_window: true
+    patch_rules: [{name: now, match: {package: [open*], security: null}}]
+    patch_exceptions: [{package: [vim], reason: because, approver: Ann, expires: 2099-01-01}]
+    backup_sets: [{name: etc, paths: [/etc]}]
+  tasks:
+    - proven.upkeep.patch_admit: {only_check: true}
+      register: wrong
+      ignore_errors: true
+    - ansible.builtin.set_fact:
+        patch_exceptions: [{package: [vim], reason: because, approver: Ann, expires: "{{ '%Y-%m-%d' | strftime }}"}]
+    - proven.upkeep.run_open: {phases: [patch]}
+      run_once: true
+    - proven.upkeep.patch_admit:
+      register: admitted
+    - proven.upkeep.patch_select:
+        level: {manager: apt, metadata: {}, installed: [], pending: [
+          {name: openssl, arch: amd64, installed: "1", candidate: "2", security: true, origins: []},
+          {name: vim, arch: amd64, installed: "1", candidate: "2", security: true, origins: []}]}
+      register: selected
+    - proven.upkeep.patch_protected:
+      register: protected
+    - proven.upkeep.patch_judge: {of: preflight, begin: {problems: []}, level: "{{ level | default(none) }}"}
+      register: judged
+    - ansible.builtin.copy:
+        content: "{{ [wrong, admitted, selected, protected, judged] | to_json }}"
+        dest: "{{ upkeep_home }}/{{ inventory_hostname }}.json"
+        mode: "0600"
+      vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}"}
+"""
+
+
+def test_in_a_playbook(play):
+    outcome = play(PLAY)
+    wrong, admitted, selected, protected, judged = outcome.json("good.json")
+    assert wrong["error_code"] == "invalid_policy" and "lasts at most 180" in wrong["msg"]
+    assert admitted["data"]["admitted"] and admitted["data"]["run_id"] == admitted["run_id"]
+    assert [each["why"] for each in selected["data"]["wanted"]] == ["security update, rule 'now'"]
+    assert "by Ann: because" in selected["data"]["left_out"][0]["why"]
+    assert protected["data"]["why"] == "etc: never backed up completely"
+    assert judged["data"]["problems"][0]["code"] == "not_seen"
+    assert outcome.rc == 0, outcome.screen

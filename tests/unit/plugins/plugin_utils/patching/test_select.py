@@ -104,6 +104,16 @@ def test_what_is_withheld_is_left_out_with_its_detail():
     assert out == {"nginx": "no security update (patch_mode: security)"}
 
 
+def test_what_a_person_left_out_does_not_come_along_either():
+    def firm(**variables):
+        return {each["name"]: each["firm"] for each in chosen(**variables)[2].left_out}
+
+    assert firm() == {"vim": False}
+    assert firm(mode="all", exceptions=[EXEMPT]) == {"openssl": True}
+    assert firm(mode="all", rules=[KEPT_BACK, WEEK]) == {"vim": True, "openssl": False}
+    assert firm(mode="list", list=["openssl=1"]) == {"openssl": True, "vim": False}
+
+
 def test_new_dependencies_come_along_and_are_not_chosen():
     assert chosen(level([], [{**OPENSSL, "new_dependency": True, "installed": None}]), mode="all")[:2] == ({}, {})
 

@@ -113,8 +113,8 @@ NIGHTS = [
 def brute_force(window, first, days):
     """Minute by minute: it opens when the clock on the wall has reached that time of its day, and closes likewise."""
     zone = ZoneInfo(window.zone)
-    start = datetime.combine(first - timedelta(days=2), time(0), timezone.utc)
-    minutes = [start + MINUTE * number for number in range((days + 5) * 1440)]
+    start = datetime.combine(first - timedelta(days=4), time(0), timezone.utc)
+    minutes = [start + MINUTE * number for number in range((days + 8) * 1440)]
     walls = [minute.astimezone(zone).replace(tzinfo=None) for minute in minutes]
     reached = {}
     latest = datetime.min
@@ -123,7 +123,7 @@ def brute_force(window, first, days):
             latest = wall if latest == datetime.min else latest + MINUTE
             reached[latest] = minute
     is_open = set()
-    for number in range(-1, days + 2):
+    for number in range(-3, days + 2):
         day = first + timedelta(days=number)
         of_month = [day.replace(day=each) for each in range(1, 32) if _has(day, each)]
         alike = [each for each in of_month if each.weekday() == day.weekday()]
@@ -137,7 +137,7 @@ def brute_force(window, first, days):
             reached[datetime.combine(each, clock)] for each, clock in ((day, window.opens), (following, window.closes))
         )
         is_open.update(minute for minute in minutes if opens <= minute < closes)
-    return minutes[2880 : 2880 + days * 1440], is_open
+    return minutes[5760 : 5760 + days * 1440], is_open
 
 
 def _has(day, number):
