@@ -96,4 +96,4 @@ def compose(given, host="web1", run_id="r1", **facts):
         "ran_by": {"user": "ann", "controller": "ctl", "playbook": "patch.yml"},
         "tool": {"collection": "0.1.0", "python": "3.11.2", "ansible": "2.19.14"},
     }  # fmt: skip
-    return document.composed({**defaults, **facts}, steps.read(given))
+    return document.made({**defaults, **facts}, steps.read(given))

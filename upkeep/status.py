@@ -25,7 +25,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils.errors import Upkeep
 from ansible_collections.proven.upkeep.plugins.plugin_utils import home as homes  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils import interrupted, runs  # noqa: E402
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.text import amount, duration, listing, plural  # noqa: E402
-from ansible_collections.proven.upkeep.plugins.plugin_utils.report import off_host  # noqa: E402
+from ansible_collections.proven.upkeep.plugins.plugin_utils.report import off_host, patching  # noqa: E402
 
 _SCHEMA = "upkeep.report/1"
 _COLOURS = {"ok": "green", "failed": "red", "unknown": "yellow", "incomplete": "red", "skipped": "dim"}
@@ -79,7 +79,7 @@ def headline(report: Mapping[str, Any], now: datetime) -> list[str]:
 def hosts_table(report: Mapping[str, Any], now: datetime) -> Table:
     """A row a host: status, last proof, what is pending, reboot."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="dim")
-    for column in ("host", "status", "last proof", "pending", "security", "reboot"):
+    for column in ("host", "status", "last proof", "pending", "security", "reboot", "last patched"):
         table.add_column(column)
     proofs = _proofs_by_host(report)
     for host in report["hosts"]:
@@ -93,8 +93,19 @@ def hosts_table(report: Mapping[str, Any], now: datetime) -> Table:
             amount(patch["pending"]),
             amount(patch["security"]),
             reboot,
+            _patched(host, now),
         )
     return table
+
+
+def _patched(host: Mapping[str, Any], now: datetime) -> str:
+    """When the host was patched last, and that the last try did not go well."""
+    run = host.get("patch_run")
+    if not run:
+        return "never"
+    when = _ago(run["last_patched"], now) if run["last_patched"] else "never"
+    wrong = (run["outcome"] or "interrupted").replace("_", " ")
+    return f"{when}, [red]{wrong} since[/]" if run["status"] in ("failed", "unknown", "incomplete") else when
 
 
 def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
@@ -115,10 +126,20 @@ def facts(report: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
         ),
         *_encrypted(backups),
         *([("vault", in_vault)] if in_vault else []),
+        *_patch_runs(report),
         ("criticals", _criticals(report)),
         ("overdue", _counted(report["sla"]["breached"], because.get("sla.breached"))),
         ("next due", next_due(report) or f"none{_why(because.get('sla.due_soon'))}"),
     ]
+
+
+def _patch_runs(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each patch run that is unfinished or went wrong, and what to do; nothing where all is well."""
+    told = []
+    for host in patching.doubtful(report)[:10]:
+        following = (host["patch_run"]["next"] or {}).get("command")
+        told.append(("patch run", patching.words(host) + (f"; next: {following}" if following else "")))
+    return told
 
 
 def _encrypted(backups: list[Mapping[str, Any]]) -> list[tuple[str, str]]:

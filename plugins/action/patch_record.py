@@ -54,9 +54,9 @@ class ActionModule(RecordingAction):
             earlier = recorded.of_host(home, run_id, host)
             if earlier is None or earlier.get("outcome") != "patched":
                 return {"recorded": False, "skipped": True, "msg": f"{host} was not patched in this run"}
-            document = documents.soaked(earlier, ran["soak"], run_id, times.iso(times.now()))
+            document = documents.soaked(earlier, ran["soak"], run_id)
         else:
-            document = documents.composed(self._facts(home, host, run_id, arguments, ran), ran)
+            document = documents.made(self._facts(home, host, run_id, arguments, ran), ran)
             if document["outcome"] == "patched" and "level" in ran:
                 document["open_before"] = self._open_before(home, ran["level"].data, document)
         self._plan, self._logs = documents.plan_of(ran), {name: documents.log_of(ran, name) for name in _LOGS}
@@ -147,6 +147,6 @@ def _proof(home: Path, host: str, each: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{key: each.get(key) for key in ("backup", "proven_at", "age_s", "ok", "why")},
         "archive": drill.get("archive"),
-        "archive_sha256": drill.get("archive_sha256"),
+        "archive_sha256": each.get("archive_sha256") or drill.get("archive_sha256"),
         "proof_run_id": drill.get("run_id"),
     }

@@ -12,6 +12,7 @@ from ..patching.details import done
 from .text import amount, duration, listing, plural, printable, size, table
 
 _REASON = 160
+_EACH = 5  # so many updates left out for one reason are named one by one
 _SIGNS = {"upgrade": "upgrade", "install": "install", "remove": "REMOVE", "downgrade": "DOWNGRADE"}
 
 
@@ -85,19 +86,29 @@ def plan_lines(plan: Mapping[str, Any], notes: Iterable[Any] = ()) -> list[str]:
         ],
         "    ",
     )
-    if left_out:
-        lines.append("  Left out:")
-        lines += table(
-            [
-                [printable(each.get("name")), printable(each.get("to") or "-"), printable(_short(each.get("why")))]
-                for each in left_out
-            ],
-            "    ",
-        )
+    lines += ["  Left out:", *_left_out_lines(left_out)] if left_out else []
     lost = [str(each.get("name")) for each in actions if each.get("reversible") is False]
     lines += [f"  No way back for {listing(lost)}: the version before can no longer be had"] if lost else []
     lines += [f"  Note: {printable(note.get('message') if isinstance(note, Mapping) else note)}" for note in notes]
     return lines
+
+
+def _left_out_lines(left_out: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line each; many for the same reason (`no security update`) are told together, after the others."""
+    by_reason: dict[str, list[Mapping[str, Any]]] = {}
+    for each in left_out:
+        by_reason.setdefault(_short(each.get("why")), []).append(each)
+    single = [each for those in by_reason.values() if len(those) <= _EACH for each in those]
+    rows = [
+        [printable(each.get(key) or "-") for key in ("name", "to")] + [printable(_short(each.get("why")))]
+        for each in single
+    ]
+    many = {why: those for why, those in by_reason.items() if len(those) > _EACH}
+    told = [
+        f"    {amount(len(those))} for: {printable(why)} ({listing([each.get('name') for each in those])})"
+        for why, those in many.items()
+    ]
+    return [*table(rows, "    "), *told]
 
 
 def _name(action: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from .. import clock
 from ..findings import SEVERITIES
 from ..gates import SIGNS
-from ..report import off_host
+from ..report import off_host, patching
 from ..report.backups import chain_words, proven_words
 from . import vulnerabilities
 from .failures import told_once
@@ -33,6 +33,7 @@ def render(report: Mapping[str, Any]) -> str:
         vulnerabilities.sections(report),
         _security(report),
         _pending(report),
+        _patch_runs(report),
         _restarts(report),
         _package_managers(report),
         _clocks(report),
@@ -64,6 +65,7 @@ def _top(report: Mapping[str, Any]) -> list[str]:
                 *([("Most urgent", cell(first))] if first else []),
                 ("Security updates", _security_words(report)),
                 ("Other updates", _others_words(figures)),
+                *_patched(report),
                 ("Reboots", cell(reboot_words(report))),
                 ("Services to restart", amount(figures["services_stale"]) + not_known(figures["services_unknown"])),
                 ("Backups", f"{amount(figures['backups'])}, {amount(figures['proven_backups'])} proven to restore"),
@@ -217,6 +219,41 @@ def _pending(report: Mapping[str, Any]) -> list[str]:
             lists += ["", *details(f"{host['name']}: {plural(len(others), 'other update')}", listed)]
     head = ("Host", "Security", "Pending in all", "Blocked", "Installed", "A full upgrade removes")
     return ["", "## Updates by host", "", *table(head, rows), *lists] if rows else []
+
+
+def _patched(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Nothing on a fleet that was never patched by a run."""
+    told = [
+        f"{amount(number)} {name.replace('_', ' ')}" for name, number in report["summary"]["patch_outcomes"].items()
+    ]
+    doubtful = [host["name"] for host in patching.doubtful(report)]
+    wrong = f"; **look at {cell(listing(doubtful, 5))}**" if doubtful else ""
+    return [("Last patch runs", f"{', '.join(told)}{wrong}")] if told else []
+
+
+def _patch_runs(report: Mapping[str, Any]) -> list[str]:
+    hosts = [host for host in report["hosts"] if host["patch_run"]]
+    if not hosts:
+        return []
+    rows = []
+    for host in sorted(hosts, key=lambda host: (host["patch_run"]["next"] is None, host["name"]))[:_CAP]:
+        run = host["patch_run"]
+        outcome = (run["outcome"] or "interrupted").replace("_", " ")
+        told = (run["next"] or {}).get("command") or (run["next"] or {}).get("why")
+        rows.append(
+            (
+                host["name"],
+                outcome,
+                run["finished"],
+                amount(run["changed"]),
+                run["last_patched"],
+                run["run_id"],
+                run["reason"],
+                told,
+            )
+        )
+    head = ("Host", "Outcome", "Ended", "Packages changed", "Last patched", "Run", "Why", "Next")
+    return ["", "## Last patch run of each host", "", *table(head, rows), *_capped(hosts)]
 
 
 def _count(found: Sequence[Any] | None) -> str:

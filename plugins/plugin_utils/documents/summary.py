@@ -11,7 +11,7 @@ from .. import clock
 from ..gates import SIGNS
 from ..observation import CONTACT
 from ..outcome import is_of_hash
-from ..report import off_host
+from ..report import off_host, patching
 from ..report.backups import chain_words, proven_words
 from . import vulnerabilities
 from .failures import told_once
@@ -46,6 +46,7 @@ def summary(report: Mapping[str, Any], files: Sequence[str] = ()) -> list[str]:
                 *_vault(report),
                 *_proofs(report),
                 *_patches(report),
+                *_patch_runs(report),
                 *_vulnerabilities(report),
                 *(("see", file) for file in files),
             ]
@@ -103,6 +104,19 @@ def _patches(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     services = [f"{host['name']}: {unit}" for host in report["hosts"] for unit in host["patch"]["services_stale"] or []]
     if services:
         yield "restart", listing(services)
+
+
+def _patch_runs(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """What the run at hand patched, and every host whose last patch run did not go well."""
+    own = [host for host in report["hosts"] if (host["patch_run"] or {}).get("run_id") == report["run"]["run_id"]]
+    doubtful = patching.doubtful(report)
+    patched = sum(1 for host in own if host["patch_run"]["outcome"] == "patched")
+    if own:
+        yield "patched", f"{amount(patched)} of {plural(len(own), 'host')} in this run"
+    for number, host in enumerate(doubtful[:_SHOWN]):
+        yield "patched" if not own and not number else "", patching.words(host)
+    if len(doubtful) > _SHOWN:
+        yield "", f"and {amount(len(doubtful) - _SHOWN)} more"
 
 
 def _vulnerabilities(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

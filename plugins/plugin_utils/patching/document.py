@@ -4,17 +4,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.proven.upkeep.plugins.module_utils import times
 
 from .details import details
-from .steps import STATES, Step, entries, first_problem
+from .steps import STATES, Step, entries
 from .verdict import Asked, verdict
 
 SCHEMA = "upkeep.patch/1"
+# What a module says of its own work, beside the plan.
+_OF_TASK = ("started", "finished", "duration_ms")
 _COUNTS = ("installed", "pending", "security", "blocked")
+
+
+def made(facts: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, Any]:
+    """`composed`; where what a host returned makes no sense, of how each step ended alone: it has to be recorded."""
+    try:
+        return composed(facts, steps)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        bare = {name: replace(step, data=_essentials(step.data)) for name, step in steps.items()}
+        note = f"what the steps returned made no sense ({error}), so only how each ended is recorded"
+        return {**composed(facts, bare), "notes": [note]}
+
+
+def _essentials(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides an outcome, and nothing else."""
+    kept: dict[str, Any] = {key: data[key] for key in ("job", "patch_id") if isinstance(data.get(key), str)}
+    stage = (data.get("continues") or {}).get("stage")
+    return {**kept, "continues": {"stage": stage}} if isinstance(stage, str) else kept
 
 
 def composed(facts: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, Any]:
@@ -77,14 +97,17 @@ def composed(facts: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, A
         "drained": bool(facts.get("drained")),
         "undrained": None if undrain is None else not undrain.is_bad,
         "problems": _problems(steps),
-        "notes": list(_data(steps, "select").get("notes") or []),
+        "notes": _once(note for step in steps.values() for note in step.data.get("notes") or []),
         "ran_by": dict(facts["ran_by"]),
         "tool": dict(facts["tool"]),
     }
 
 
-def soaked(document: Mapping[str, Any], soak: Step, run_id: str, now: str) -> dict[str, Any]:
-    """The document of a host that was patched, after its health was looked at again."""
+def soaked(document: Mapping[str, Any], soak: Step, run_id: str) -> dict[str, Any]:
+    """The document of a host that was patched, after its health was looked at again.
+
+    How long the host took does not change: the ring's soak time is not its own.
+    """
     later = {"soak": soak}
     own = [{**entry, "run_id": run_id} for entry in entries(later, run_id, details(later))]
     reason = f"soak_failed: after the soak time: {soak.reason}" if soak.is_bad else document["reason"]
@@ -95,7 +118,6 @@ def soaked(document: Mapping[str, Any], soak: Step, run_id: str, now: str) -> di
         "outcome": "needs_attention" if soak.is_bad else document["outcome"],
         "reason": reason,
         "error_code": reason.partition(":")[0] if reason else None,
-        "finished": now,
         "states": merged(document["states"], [_together(each, own[0]) for each in verified] or own),
         "problems": [*document["problems"], *_problems(later)],
     }
@@ -111,7 +133,7 @@ def plan_of(steps: Mapping[str, Step]) -> dict[str, Any] | None:
     """The plan (upkeep.plan/1) that this run made, else that of the run that it goes on with or undoes."""
     for found in (_data(steps, "plan"), _data(steps, "begin").get("plan"), _data(steps, "back").get("plan")):
         if isinstance(found, Mapping) and found.get("actions") is not None:
-            return dict(found)
+            return {key: each for key, each in found.items() if key not in _OF_TASK}
     return None
 
 
@@ -158,7 +180,7 @@ def _with_security(change: Mapping[str, Any], steps: Mapping[str, Step]) -> dict
 
 
 def _both(steps: Mapping[str, Step], key: str) -> list[Any]:
-    return list(dict.fromkeys(each for job in ("apply", "back_apply") for each in _data(steps, job).get(key) or []))
+    return _once(each for job in ("apply", "back_apply") for each in _data(steps, job).get(key) or [])
 
 
 def _not_restarted(restart: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -172,24 +194,28 @@ def _not_restarted(restart: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _kernel(began: Mapping[str, Any], steps: Mapping[str, Step], after: bool = False) -> Any:
     boot = (began.get("before") or {}).get("boot") or {}
-    level = _data(steps, "level_after" if after else "level").get("kernel") or {}
-    return boot.get("kernel") or level.get("running")
+    level = _data(steps, "level_after" if after else "level").get("kernel")
+    return boot.get("kernel") or (level.get("running") if isinstance(level, Mapping) else None)
 
 
 def _problems(steps: Mapping[str, Step]) -> list[dict[str, Any]]:
     """Every problem that a judge named, and what went wrong after all was done."""
-    found = [
-        {"step": step.name, "code": each.get("code"), "message": each.get("message")}
-        for step in steps.values()
-        for each in step.data.get("problems") or []
-        if isinstance(each, Mapping)
-    ]
-    told = {(each["code"], each["message"]) for each in found}
+    found: dict[tuple[Any, Any], dict[str, Any]] = {}
     for step in steps.values():
-        if step.is_bad and step.reason and not first_problem(step.data):
+        told = [(each.get("code"), each.get("message")) for each in step.data.get("problems") or []]
+        if step.is_bad and step.reason and not told:
             code, _colon, message = step.reason.partition(": ")
-            if (code, message) not in told:
-                found.append({"step": step.name, "code": code, "message": message})
+            told = [(code, message)]
+        for code, message in told:
+            found.setdefault((code, message), {"step": step.name, "code": code, "message": message})
+    return list(found.values())
+
+
+def _once(notes: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for note in notes:
+        if note not in found:
+            found.append(note)
     return found
 
 

@@ -33,6 +33,14 @@ _ON_HOST = {
     "begin", "level", "plan", "protect", "apply", "restart", "level_after", "health", "soak", "back_apply",
     "back_restart", "back_level", "back_health",
 }  # fmt: skip
+# What modules promise of their data: lists of mappings, lists, mappings.
+_RECORDS = {
+    "actions", "left_out", "pending", "installed", "steps", "changed", "kept", "irreversible", "sets", "problems",
+    "checks", "restarted", "wanted", "states",
+}  # fmt: skip
+_LISTS = {"notes", "config_leftovers", "unfinished", "excluded", "deferred", "left", "run_ids"}
+_MAPPINGS = {"counts", "before", "continues", "plan", "boot"}
+_NESTED = {"before", "continues", "plan"}
 # Nothing is changed by then: what goes wrong is a refusal.
 BEFORE_CHANGE = ("preflight", "plan", "protect")
 
@@ -96,10 +104,25 @@ def step_of(name: str, result: Any) -> Step:
     result = result if isinstance(result, Mapping) else {"failed": True, "msg": f"no result ({result})"}
     parts = outcome.parts_of("patch_step", result, None)[0]
     part = next((each for each in parts if each.status in ("failed", "unknown")), parts[0])
-    data = part.data if isinstance(part.data, Mapping) else {}
+    data = sane(part.data) if isinstance(part.data, Mapping) else {}
     status, reason = _status(name, part, data, result)
     answered = not result.get("unreachable") and not (result.get("failed") and not result.get("error_code"))
     return Step(name, status, reason, data, part.duration_ms, part.changed, answered)
+
+
+def sane(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a module returned without what is not of the type that it promises: a rescue has to tell of the rest."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        if key in _RECORDS:
+            if isinstance(value, list):
+                found[key] = [each for each in value if isinstance(each, Mapping)]
+        elif key in _MAPPINGS:
+            if isinstance(value, Mapping):
+                found[key] = sane(value) if key in _NESTED else dict(value)
+        elif key not in _LISTS or isinstance(value, list):
+            found[key] = value
+    return found
 
 
 def _status(name: str, part: Part, data: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[str, str | None]:

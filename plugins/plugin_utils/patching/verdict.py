@@ -19,8 +19,8 @@ _NOTHING_STARTED = {
 }  # fmt: skip
 # Stages of the host's own memory (upkeep.patch_state/1) in which packages may have been changed already.
 _TOUCHED = ("applying", "applied", "restarted", "verified", "rolling_back")
-# A host that may hang, or may not have come up again, cannot be taken back from here.
-_NOT_BACK = {"reboot_timeout"}
+# It may hang, or not have come up again, or its packages are between two versions: somebody has to look.
+_NEEDS_A_LOOK = {"reboot_timeout", "half_configured", "interrupted", "unfinished"}
 
 
 class Verdict(NamedTuple):
@@ -98,7 +98,7 @@ def _changed(asked: Asked, steps: Mapping[str, Step]) -> Verdict:
     half = _half_done(steps, "apply")
     if half:
         return Verdict("needs_attention", half)
-    if wrong.status == "unreachable" or not wrong.answered or wrong.code in _NOT_BACK:
+    if wrong.status == "unreachable" or not wrong.answered or wrong.code in _NEEDS_A_LOOK:
         return Verdict("needs_attention", wrong.reason)
     return Verdict("failed", wrong.reason)
 

@@ -17,6 +17,7 @@ from .. import gates as policy
 from .. import proof_chain, rules, sla
 from ..advisories import findings as advisories
 from ..runs import Run
+from . import patching
 from .backups import backup_entries
 from .gather import Gathered, durations, gather
 from .hosts import host_entry
@@ -46,6 +47,8 @@ def build(
     gathered = gather(home, run, process)
     run = gathered.run
     hosts = [host_entry(name, run.asset_of(name), phases, now) for name, phases in gathered.by_host.items()]
+    for host in hosts:
+        host["patch_run"] = gathered.patch_runs.get(host["name"])
     backups = backup_entries(home, gathered, now)
     vulnerabilities, why = vulnerability_section(gathered, now)
     add_to_hosts(hosts, vulnerabilities)
@@ -124,6 +127,7 @@ def summary(hosts: Sequence[Mapping[str, Any]], backups: Sequence[Mapping[str, A
         "reboots_unknown": sum(1 for patch in patches if patch["reboot_required"] is None),
         "services_stale": sum(len(patch["services_stale"] or []) for patch in patches),
         "services_unknown": sum(1 for patch in patches if patch["services_stale"] is None),
+        **patching.counted(hosts),
         "unaudited_hosts": unaudited(hosts),
         "not_observed": sum(1 for host in hosts if not host["observed"]),
     }

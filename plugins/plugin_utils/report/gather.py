@@ -14,6 +14,7 @@ from ansible_collections.proven.upkeep.plugins.module_utils import times
 
 from .. import history, observations, runs
 from ..observation import CONTROLLER_HOST, PHASES, Observation, Part, combined
+from .patching import last_patch_run
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class Seen:
 class Gathered:
     """`own` is all that the run itself saw, beyond its targets too; `by_host` what is told of each target.
 
-    `workflows` is what earlier runs knew of the controller's own set, by phase.
+    `workflows` is what earlier runs knew of the controller's own set, by phase. `patch_runs` is the last patch run of
+    each target that has one.
     """
 
     run: runs.Run
     own: dict[tuple[str, str], Observation] = field(default_factory=dict)
     by_host: dict[str, dict[str, Seen]] = field(default_factory=dict)
     workflows: dict[str, Observation] = field(default_factory=dict)
+    patch_runs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 _NEVER = Seen(None, "never: no run has recorded this", None, False)
@@ -63,6 +66,10 @@ def gather(home: Path, run: runs.Run, process: str | None = None) -> Gathered:
             phase: _seen(home, earlier, gathered.own.get((host, phase)), (host, phase) in expected, host, phase)
             for phase in phases
         }
+    for host in run.targeted:
+        patched = last_patch_run(home, [run, *earlier], host)
+        if patched is not None:
+            gathered.patch_runs[host] = patched
     for phase in ("backup", "restore_test"):
         last = history.last_seen(home, earlier, CONTROLLER_HOST, phase, controllers_own=True)
         if last is not None:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The Upkeep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Real playbooks, run by the ansible-playbook of this interpreter on fake results."""
+"""Actions in this process, and real playbooks, run by the ansible-playbook of this interpreter on fake results."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ansible import context
+from ansible.module_utils.common.collections import ImmutableDict
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
 ROOT = Path(__file__).resolve().parents[4]
 INVENTORY = """
@@ -58,4 +63,27 @@ def play(tmp_path):
         )
         return Outcome(done, home)
 
+    return run
+
+
+_NO_CONNECTION = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+
+
+@pytest.fixture(name="act")
+def act_fixture(tmp_path, monkeypatch):
+    """act(record, phase="backup", ...) runs an action on host web1; `variables` and `check` change the play."""
+    for name in ("UPKEEP_RUN_ID", "UPKEEP_HOME", "PROJ"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(args=("x/maintain.yml",), subset="web*", tags=("all",)))
+    hosts = ["web1", "db1"]
+
+    def run(plugin, variables=(), check=False, **arguments):
+        known = {"inventory_hostname": "web1", "ansible_play_hosts_all": hosts, "upkeep_home": str(tmp_path / "home")}
+        known.update(variables)
+        templar = Templar(loader=DataLoader(), variables=known)
+        task = SimpleNamespace(action=plugin.__name__, args=arguments, check_mode=check, async_val=0, diff=False)
+        action = plugin.ActionModule(task, _NO_CONNECTION, None, DataLoader(), templar, None)
+        return action.run(None, known)
+
+    run.home = tmp_path / "home"
     return run

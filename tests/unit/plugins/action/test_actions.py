@@ -5,11 +5,8 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
-from ansible import context
-from ansible.module_utils.common.collections import ImmutableDict
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.proven.upkeep.plugins.action import (
@@ -34,29 +31,6 @@ RESTORE = {
     "started": "2026-11-23T09:00:00Z", "finished": "2026-11-23T09:00:01Z",
 }  # fmt: skip
 LEVEL = {"schema": "upkeep.patch_level/1", "manager": "apt", "pending": [], "counts": {"pending": 0, "security": 0}}
-
-
-_NO_CONNECTION = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
-
-
-@pytest.fixture(name="act")
-def act_fixture(tmp_path, monkeypatch):
-    """act(record, phase="backup", ...) runs an action on host web1; `variables` and `check` change the play."""
-    for name in ("UPKEEP_RUN_ID", "UPKEEP_HOME", "PROJ"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(args=("x/maintain.yml",), subset="web*", tags=("all",)))
-    hosts = ["web1", "db1"]
-
-    def run(plugin, variables=(), check=False, **arguments):
-        known = {"inventory_hostname": "web1", "ansible_play_hosts_all": hosts, "upkeep_home": str(tmp_path / "home")}
-        known.update(variables)
-        templar = Templar(loader=DataLoader(), variables=known)
-        task = SimpleNamespace(action=plugin.__name__, args=arguments, check_mode=check, async_val=0, diff=False)
-        action = plugin.ActionModule(task, _NO_CONNECTION, None, DataLoader(), templar, None)
-        return action.run(None, known)
-
-    run.home = tmp_path / "home"
-    return run
 
 
 def only(home, pattern):

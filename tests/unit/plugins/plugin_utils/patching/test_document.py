@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.proven.upkeep.plugins.filter.patch_states import patch_states
 from ansible_collections.proven.upkeep.plugins.plugin_utils import outcome
@@ -12,10 +14,21 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.patch impo
 from ansible_collections.proven.upkeep.plugins.plugin_utils.observation import Observation
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching import steps
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching.document import soaked
+from ansible_collections.proven.upkeep.plugins.plugin_utils.patching.verdict import OUTCOMES
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.patch_results import ACTIONS, DIED, UNDONE, applied, at, compose, error, level, plan, problem, results, until
 
 CLOSED = problem("port_closed", "port 443 was listening before and is not")
+KEYS = [
+    "status", "problems", "job", "steps", "progress", "failed_step", "admitted", "refused", "protected", "sets",
+    "actions", "left_out", "pending", "counts", "continues", "states", "run_ids", "stage", "changed", "kept",
+    "irreversible", "config_leftovers", "unfinished", "restarted", "failed", "excluded", "deferred", "left", "rebooted",
+    "kernel", "before", "notes", "started", "finished", "duration_ms", "checks", "plan", "log", "name", "arch", "state",
+    "code", "message", "plan_sha256", "patch_id", "ring", "manager", "boot", "wanted", "fetched_bytes",
+    "run_id", "detail",
+]  # fmt: skip
 VERIFIED = {"data": {"status": "ok", "problems": []}}
 
 
@@ -49,7 +62,12 @@ def test_all_that_is_known_of_a_run_that_went_well(validate):
         60_000,
     )
     assert made["rebooted"] and made["kernel"] == {"before": "6.1", "after": "6.2"}
-    assert made["drained"] and made["ring"] == "canary" and made["notes"] == ["an exception ended"]
+    assert (
+        made["drained"]
+        and made["ring"] == "canary"
+        and made["notes"] == ["an exception ended"]
+        and not made["problems"]
+    )
     assert made["ran_by"] == {"user": "ann", "controller": "ctl", "playbook": "patch.yml"}
 
 
@@ -170,16 +188,56 @@ def test_the_plan_on_the_screen():
     assert plan_lines({"host": "web1", "actions": []}) == ["  Plan for web1: nothing to do"]
 
 
+def test_what_is_left_out_for_one_reason_is_told_together():
+    many = [{"name": f"p{number}", "to": "2", "why": "no security update"} for number in range(12)]
+    held = {"name": "vim", "to": "9.1", "why": "held on the host"}
+    shown = plan_lines(plan(actions=[], left_out=[*many, held], download_bytes=None, disk_bytes=None))
+    assert shown == [
+        "  Plan for web1: nothing to do",
+        "  Left out:",
+        "    vim  9.1  held on the host",
+        "    12 for: no security update (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 2 more)",
+    ]
+
+
 def test_health_that_turns_red_after_the_soak_time(validate):
     made = compose(results())
     red = steps.step_of("soak", at(59, problems=[{"code": "health_red", "message": "port 443"}]))
-    after = soaked(made, red, "r1", "2026-11-23T22:06:00Z")
+    after = soaked(made, red, "r1")
     validate(after, "patch")
     assert (
         after["outcome"] == "needs_attention"
         and after["reason"] == "soak_failed: after the soak time: health_red: port 443"
     )
+    assert (after["finished"], after["duration_ms"]) == (made["finished"], made["duration_ms"])
     assert [each["state"] for each in after["states"]] == [each["state"] for each in made["states"]]
     assert after["states"][-1]["status"] == "failed" and after["states"][-1]["duration_ms"] == 3500
-    green = soaked(made, steps.step_of("soak", at(59, problems=[])), "r1", "2026-11-23T22:06:00Z")
+    green = soaked(made, steps.step_of("soak", at(59, problems=[])), "r1")
     assert (green["outcome"], green["reason"], green["states"][-1]["status"]) == ("patched", None, "ok")
+
+
+WORDS = ["", "x", "ok", "failed", "running", "2026-11-23T22:00:00Z"]
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=6,
+)
+DATA = st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(steps.STATE_OF)), DATA))
+def test_whatever_the_steps_return_a_document_comes_of_it(results_of):
+    made = compose({name: {"data": data} for name, data in results_of.items()})
+    assert json.dumps(made) and made["outcome"] in OUTCOMES
+
+
+SENSELESS = {"data": {"continues": {"stage": "applied", "run_ids": [["r0"]], "states": [{"run_id": []}]}}}
+
+
+def test_what_makes_no_sense_still_tells_how_each_step_ended():
+    made = compose(results(restart={"data": {"restarted": 3}}, verify=CLOSED, begin=SENSELESS))
+    assert made["outcome"] == "failed" and "made no sense" in made["notes"][0]
+    assert [each["state"] for each in made["states"]] == ["preflight", "plan", "protect", "apply", "restart", "verify"]
+    refused = compose(until("preflight", begin=SENSELESS, preflight=problem("lock_held", status="refused")))
+    assert refused["outcome"] == "needs_attention", "an earlier run had begun to change it"

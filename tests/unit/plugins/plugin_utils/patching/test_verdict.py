@@ -74,6 +74,7 @@ CONTINUES = at(1, patch_id="r0", continues=LEFT, problems=[])
         (until("apply", apply=UNFINISHED), "needs_attention", "half_configured"),
         (until("apply"), "needs_attention", "unverified"),
         (until("verify", level_after=None, verify={"skipped": True}, health={}), "needs_attention", "unverified"),
+        (results(verify=problem("unfinished", "openssl is unpacked")), "needs_attention", "unfinished"),
         (until("restart", restart=UNREACHABLE), "needs_attention", "unreachable"),
         (until("reboot", reboot=error("reboot_timeout")), "needs_attention", "reboot_timeout"),
         (until("level_after", level_after=UNREACHABLE), "needs_attention", "unreachable"),
