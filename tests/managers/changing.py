@@ -50,11 +50,13 @@ def given(thing):
         return {field.name: given(getattr(thing, field.name)) for field in dataclasses.fields(thing)}
     return thing
 
-manager, root, method, arguments = json.loads(sys.argv[2])
-try:
-    print(json.dumps({"answer": given(getattr(transactions(manager, root), method)(*taken(arguments)))}))
-except UpkeepError as error:
-    print(json.dumps({"error": error.result()}))
+for line in sys.stdin:
+    manager, root, method, arguments = json.loads(line)
+    try:
+        answer = {"answer": given(getattr(transactions(manager, root), method)(*taken(arguments)))}
+    except UpkeepError as error:
+        answer = {"error": error.result()}
+    print(json.dumps(answer), flush=True)
 """
 
 
@@ -83,8 +85,13 @@ class World:
         self.python = sys.executable
         self.env = {**os.environ, "LC_ALL": "C.UTF-8", "UPKEEP_STATE_DIR": str(top / "state")}
         self.new, self.kept = top / "state/patch/runs/now/new", top / "state/patch/runs/now/kept"
+        self.child: subprocess.Popen | None = None
         for folder in (self.new, self.kept):
             folder.mkdir(parents=True)
+
+    def close(self) -> None:
+        if self.child:
+            self.child.communicate()
 
     def version(self, package: Package) -> str:
         return f"{package.version}-1"
@@ -105,11 +112,16 @@ class World:
         raise NotImplementedError
 
     def ask(self, method: str, *arguments: Any, fails: bool = False) -> Any:
-        payload = json.dumps([self.manager, str(self.root), method, [_plain(each) for each in arguments]])
-        argv = [*self.before, self.python, "-c", CALL, str(COLLECTIONS), payload]
-        done = subprocess.run(argv, env=self.env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0 and done.stdout.strip(), done.stderr[-3000:]
-        answer = json.loads(done.stdout.strip().splitlines()[-1])
+        question = json.dumps([self.manager, str(self.root), method, [_plain(each) for each in arguments]])
+        if self.child is None:
+            argv = [*self.before, self.python, "-c", CALL, str(COLLECTIONS)]
+            pipe = subprocess.PIPE
+            self.child = subprocess.Popen(argv, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self.child.stdin.write(question + "\n")
+        self.child.stdin.flush()
+        line = self.child.stdout.readline()
+        assert line, self.child.communicate()[1][-3000:]
+        answer = json.loads(line)
         assert ("error" in answer) is fails, answer
         return answer["error" if fails else "answer"]
 

@@ -119,7 +119,7 @@ def _fetch(config: Config, own: str) -> List[str]:
         if (mtime(host) or 0) > (mtime(ours) or 0):
             shutil.copy2(host, ours)
     argv = [*config.arguments(own), "-Sy", "--logfile", os.devnull]
-    if _major() >= 7:
+    if major() >= 7:
         # Its sandbox fetches as a user who cannot enter our folder, which is closed to all but its owner.
         argv.append("--disable-sandbox")
     if os.geteuid() != 0:
@@ -131,7 +131,7 @@ def _fetch(config: Config, own: str) -> List[str]:
     return [f"Refresh: {without_secrets(line)}" for line in said] or [f"Refresh: pacman -Sy ended with {result.rc}."]
 
 
-def _major() -> int:
+def major() -> int:
     """pacman's own version, of `Pacman v6.0.2 - libalpm v13.0.2`."""
     found = re.search(r"Pacman v(\d+)", run(["pacman", "--version"]).stdout)
     return int(found.group(1)) if found else 0

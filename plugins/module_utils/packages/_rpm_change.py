@@ -8,6 +8,7 @@ it, and is named as lost before anything is changed where none has.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -15,8 +16,9 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from .. import atomic
 from ..errors import UpkeepError
-from . import _package_files, _rpm
+from . import _rpm, pool
 from ._files import text_or_none
+from ._leftovers import leftovers
 from ._rpmversion import without_zero
 from ._run import run
 from .transaction import Action, Kept, Step
@@ -77,6 +79,9 @@ class RpmChange:
 
     def fetch(self, actions: Sequence[Action], folder: str) -> int:
         """Raises UpkeepError `plan_moved`, `fetch_failed`."""
+        # What is of use later: the files of what is installed, and of what is to be.
+        installed = {each.file for each in self.there()}
+        pool.tidy(lambda name: name in installed)
         coming = [_after(action) for action in actions if action.after]
         there = files(folder)
         missing = [each for each in coming if each not in there]
@@ -98,6 +103,8 @@ class RpmChange:
                 f"{self.tool} could not fetch {', '.join(map(str, missing))}: {said or 'it does not say why'}.",
                 packages=[str(each) for each in missing],
             )
+        for each in coming:
+            pool.add(there[each])
         return sum(os.path.getsize(there[each]) for each in coming)
 
     def keep(self, actions: Sequence[Action], folder: str) -> List[Kept]:
@@ -106,7 +113,8 @@ class RpmChange:
         for each in going:
             source = None if each in there else self._on_disk(each)
             if source:
-                there[each] = _package_files.put(source, folder)
+                there[each] = os.path.join(folder, each.file)
+                pool.place(source, there[each])
         missing = [each for each in going if each not in there]
         available = self.offered(missing) if missing else set()
         said = self._bring(sorted(available), folder, old=True) if available else ""
@@ -144,7 +152,7 @@ class RpmChange:
         listed = run([*self.rpm(), "-qac"], allow=_ANY).stdout.splitlines()
         paths = [os.path.join(self.root, path.lstrip("/")) for path in listed if not path.startswith("/etc/")]
         found = [path + suffix for path in paths for suffix in _LEFT if os.path.exists(path + suffix)]
-        return sorted({*_package_files.beside([etc], _LEFT), *found})
+        return sorted({*leftovers(etc, _LEFT), *found})
 
     def duplicates(self) -> List[Nevra]:
         """The older ones of packages that are there twice and should not be."""
@@ -179,16 +187,16 @@ class RpmChange:
         os.makedirs(incoming, exist_ok=True)
         said = self.download(wanted, incoming, old)
         if self.leaves_verified or not said:
-            for path in _package_files.matching(incoming, "*.rpm"):
+            for path in _matching(incoming, "*.rpm"):
                 os.replace(path, os.path.join(folder, os.path.basename(path)))
             shutil.rmtree(incoming)
         return said
 
     def _on_disk(self, wanted: Nevra) -> Optional[str]:
         """A whole file of that package from an earlier run or the manager's own cache."""
-        paths = _package_files.of_earlier_runs(wanted.file)
+        paths = pool.find(wanted.file)
         for cache in self.caches:
-            paths += _package_files.matching(os.path.join(self.root, cache), wanted.file)
+            paths += _matching(os.path.join(self.root, cache), wanted.file)
         return next((path for path in paths if wanted in headers([path])), None)
 
     def _kept(self, package: Nevra, path: Optional[str], said: str) -> Kept:
@@ -204,6 +212,11 @@ def as_action(kind: str, package: Nevra, installed: Dict[Tuple[str, str], str], 
     if kind == "install" or before is None:
         return Action("install", package.name, package.arch, None, package.evr)
     return Action(kind, package.name, package.arch, before, package.evr)
+
+
+def _matching(folder: str, name: str) -> List[str]:
+    """The files of that name anywhere below `folder`."""
+    return sorted(glob.glob(os.path.join(glob.escape(folder), "**", name), recursive=True))
 
 
 def files(folder: str) -> Dict[Nevra, str]:

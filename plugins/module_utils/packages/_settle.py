@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from ._largest import Attempt, largest
 from .transaction import Action, Simulation, Wanted
 
 
@@ -25,25 +26,32 @@ Benign = Callable[[str], bool]
 
 
 def settle(wanted: Sequence[Wanted], removals: bool, ask: Ask, benign: Benign = lambda name: False) -> Simulation:
-    """Ask for everything; where that is refused, halve the request until what stands in the way is found.
+    """The simulation of the most of `wanted` that can be done in one transaction.
 
-    What is accepted stays in every further question, so that the last answer is one transaction. `benign` tells
-    of a name whether its removal needs no permission (the oldest of several kernels).
+    `benign` tells of a name whether its removal needs no permission (the oldest of several kernels). What the solver's
+    words name is left out at first, and asked for once more at the end: they also name what only stands beside.
     """
-    accepted: List[Wanted] = []
-    impossible: List[Tuple[Wanted, str]] = []
-    best = Answer()
-    waiting = [sorted(wanted, key=lambda each: (each.name, each.arch))] if wanted else []
-    while waiting:
-        group = waiting.pop(0)
-        answer = ask(accepted + group)
-        refused = _refused(answer, accepted + group, removals, benign)
+
+    def tried(group: Sequence[Wanted]) -> Attempt:
+        if not group:
+            return Attempt(Answer())
+        answer = ask(group)
+        refused = _refused(answer, group, removals, benign)
         if refused is None:
-            best, accepted = answer, accepted + group
-        elif len(group) == 1:
-            impossible.append((group[0], refused))
+            return Attempt(answer)
+        named = [each for each in group if f"{each.name}-" in refused or f"{each.name} " in refused]
+        return Attempt(why=refused, blamed={each: refused for each in named} if len(named) < len(group) else {})
+
+    ordered = sorted(wanted, key=lambda each: (each.name, each.arch))
+    best, left_out = largest(ordered, tried)
+    accepted = [each for each in ordered if each not in dict(left_out)]
+    impossible: List[Tuple[Wanted, str]] = []
+    for each, _why in left_out:
+        again = tried([*accepted, each])
+        if again.result is None:
+            impossible.append((each, again.why))
         else:
-            waiting[:0] = _parts(group, refused)
+            best, accepted = again.result, [*accepted, each]
     reasons = {(each.name, each.arch): each.why for each in wanted}
     actions = [_with_reason(action, reasons) for action in best.actions]
     return Simulation(
@@ -68,15 +76,6 @@ def _refused(answer: Answer, asked: Sequence[Wanted], removals: bool, benign: Be
             instead = f"takes {found}" if found else "leaves it as it is"
             return f"Asked for {each.name} {each.version}, the package manager {instead}."
     return None
-
-
-def _parts(group: List[Wanted], refused: str) -> List[List[Wanted]]:
-    """What the solver's words do not name first: most often that is all that can be done."""
-    named = [each for each in group if f"{each.name}-" in refused or f"{each.name} " in refused]
-    if 0 < len(named) < len(group):
-        return [[each for each in group if each not in named], named]
-    middle = len(group) // 2
-    return [group[:middle], group[middle:]]
 
 
 def _with_reason(action: Action, reasons: Dict[Tuple[str, str], str]) -> Action:

@@ -11,9 +11,10 @@ import shutil
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from ..errors import UpkeepError
-from . import _apk_repositories, _package_files
+from . import _apk_repositories, pool
 from ._apk_database import DATABASE, Package, read_installed
 from ._apk_pending import parse_plan, parse_policy, solver_words
+from ._leftovers import leftovers
 from ._locks import locked_by
 from ._refresh_note import without_secrets
 from ._run import Finished, run
@@ -55,6 +56,9 @@ class Apk:
 
     def fetch(self, actions: Sequence[Action], folder: str) -> int:
         """Raises UpkeepError `plan_moved`, `fetch_failed`."""
+        # What is of use later: the files of what is installed, and of what is to be.
+        installed = {os.path.basename(_path("", name, version)) for (name, _arch), version in self.installed().items()}
+        pool.tidy(installed.__contains__)
         coming = [(action.name, action.after) for action in actions if action.after]
         missing = [(name, version) for name, version in coming if not self._whole(_path(folder, name, version))]
         offers = self._offers([name for name, _version in missing])
@@ -74,7 +78,10 @@ class Apk:
                     + ("; plan this host anew." if moved else "."),
                     packages=[f"{name}-{version}"],
                 )
-        return sum(os.path.getsize(_path(folder, name, version)) for name, version in coming)
+        paths = [_path(folder, name, version) for name, version in coming]
+        for path in paths:
+            pool.add(path)
+        return sum(map(os.path.getsize, paths))
 
     def keep(self, actions: Sequence[Action], folder: str) -> List[Kept]:
         going = [(action.name, action.arch, action.before) for action in actions if action.before]
@@ -85,7 +92,7 @@ class Apk:
             if not self._whole(path):
                 source = self._on_disk(name, version)
                 if source:
-                    shutil.copy2(source, path)
+                    pool.place(source, path)
                 elif self._to_be_had(name, version, offers):
                     said = self._fetch(name, version, folder, offers)
                 else:
@@ -134,7 +141,7 @@ class Apk:
         return sorted(found)
 
     def leftovers(self) -> List[str]:
-        return _package_files.beside([os.path.join(self.root, "etc")], (".apk-new",))
+        return leftovers(os.path.join(self.root, "etc"), (".apk-new",))
 
     def locked_by(self) -> Optional[str]:
         return locked_by([os.path.join(self.root, DATABASE, "lock")])[0]
@@ -166,7 +173,7 @@ class Apk:
     def _on_disk(self, name: str, version: str) -> Optional[str]:
         """Its file from an earlier run or apk's own cache, whose names have a hash at their end."""
         cache = glob.escape(_apk_repositories.cache_folder(self.root))
-        paths = _package_files.of_earlier_runs(f"{name}-{version}.apk")
+        paths = pool.find(f"{name}-{version}.apk")
         paths += glob.glob(os.path.join(cache, f"{glob.escape(name)}-{version}.????????.apk"))
         return next((path for path in paths if self._whole(path)), None)
 

@@ -38,6 +38,7 @@ class Dnf(RpmChange):
     def __init__(self, root: str = "/") -> None:
         super().__init__(root)
         command, self._five = program()
+        self._alone = "--disable-repo=*" if self._five else "--disablerepo=*"
         self._argv = [command] if root == "/" else [command, f"--installroot={root}"]
 
     def simulate(self, wanted: Sequence[Wanted], removals: bool) -> Simulation:
@@ -95,7 +96,7 @@ class Dnf(RpmChange):
         return said or (self._unsigned(wanted, folder) if self._five else "")
 
     def automatic(self) -> Set[str]:
-        listed = self._run("-C", "-q", "repoquery", "--userinstalled", "--qf=%{name}\n").stdout.split()
+        listed = self._run(self._alone, "-q", "repoquery", "--userinstalled", "--qf=%{name}\n").stdout.split()
         return {package.name for package in _rpm.query(self.root)} - set(listed)
 
     def _simulated(self, specs: Sequence[str], removals: bool) -> Union[_dnf_table.Table, str]:
@@ -111,8 +112,7 @@ class Dnf(RpmChange):
 
     def _change(self, paths: Sequence[str], goes: Sequence[Nevra], erasing: bool) -> List[Step]:
         """From files alone: no repository is asked, so that nothing else can come."""
-        alone = "--disable-repo=*" if self._five else "--disablerepo=*"
-        argv = [*self._argv, "-y", alone, *_EXACTLY]
+        argv = [*self._argv, "-y", self._alone, *_EXACTLY]
         steps = []
         if paths:
             allowed = ["--allowerasing"] if erasing else []
@@ -124,7 +124,7 @@ class Dnf(RpmChange):
 
     def _marks(self, names: Sequence[str]) -> List[Step]:
         verb = ["dependency", "--skip-unavailable"] if self._five else ["remove"]
-        argv = (*self._argv, "-y", "-C", "mark", *verb, *sorted(names))
+        argv = (*self._argv, "-y", self._alone, "mark", *verb, *sorted(names))
         # dnf 4 fails for one that did not come: that it did not is told by the step that should have brought it.
         return [Step("mark as automatic", argv, allow=(0, 1), always=True)] if names else []
 

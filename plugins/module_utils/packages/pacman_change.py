@@ -13,12 +13,13 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .. import atomic
 from ..errors import UpkeepError
-from . import _alpm_freshness, _alpm_removals, _package_files
+from . import _alpm_freshness, _alpm_removals, pool
 from ._alpm_collect import _lock
 from ._alpm_config import Config, load
 from ._alpm_database import Desc, Local, parse_desc, read_local, read_sync, value
 from ._alpm_pending import make_plan
 from ._files import text_or_none
+from ._leftovers import leftovers
 from ._refresh_note import without_secrets
 from ._run import run
 from .transaction import Action, Kept, Simulation, Step, Wanted
@@ -26,6 +27,7 @@ from .transaction import Action, Kept, Simulation, Step, Wanted
 FETCH_TIMEOUT = 3600
 _ANY = tuple(range(256))
 _LEFT = (".pacnew", ".pacsave", ".pacorig")
+_COMPRESSED = (".zst", ".xz", ".gz", ".bz2", ".lz4", "")
 _MARKS = "marks.json"
 # libalpm's question whether a package in conflict with a new one may go; --ask answers it the other way round (yes).
 _REMOVE_CONFLICTS = ("--ask", "4")
@@ -89,6 +91,9 @@ class Pacman:
 
     def fetch(self, actions: Sequence[Action], folder: str) -> int:
         """Raises UpkeepError `plan_moved`, `fetch_failed`."""
+        # What is of use later: the files of what is installed, and of what is to be.
+        stems = tuple(_stem(name, arch, version) for (name, arch), version in self.installed().items())
+        pool.tidy(lambda name: name.startswith(stems))
         coming = [(each.name, each.arch, each.after) for each in actions if each.after]
         missing = [each for each in coming if not _file(folder, *each)]
         if missing:
@@ -100,6 +105,8 @@ class Pacman:
                 raise _moved(moved)
             # A lock of its own in the copy of the lists; the host's own database is not needed to fetch.
             argv = [*self._config.arguments(self._lists), "-Sw", "--cachedir", folder, "--logfile", os.devnull]
+            if _alpm_freshness.major() >= 7:  # it would fetch as a user who cannot enter our folder
+                argv.append("--disable-sandbox")
             result = run([*argv, *(name for name, _arch, _version in missing)], timeout=FETCH_TIMEOUT, allow=_ANY)
             missing = [each for each in missing if not _file(folder, *each)]
             if missing or result.rc:
@@ -108,7 +115,10 @@ class Pacman:
                 if _GONE.search(result.stderr):
                     raise _moved(names or ["a package of the plan"])
                 raise UpkeepError("fetch_failed", f"pacman could not fetch {', '.join(names) or 'the plan'}: {said}.")
-        return sum(os.path.getsize(_file(folder, *each) or "") for each in coming)
+        paths = [path for path in (_file(folder, *each) for each in coming) if path]
+        for path in paths:
+            pool.add(path)
+        return sum(os.path.getsize(path) for path in paths)
 
     def keep(self, actions: Sequence[Action], folder: str) -> List[Kept]:
         local = read_local(self._config.dbpath)
@@ -117,9 +127,8 @@ class Pacman:
             path = _file(folder, each.name, each.arch, each.before)
             source = None if path else self._on_disk(each)
             if source:
-                path = _package_files.put(source, folder)
-                if os.path.exists(f"{source}.sig"):
-                    _package_files.put(f"{source}.sig", folder)
+                path = os.path.join(folder, os.path.basename(source))
+                pool.place(source, path)
             why = (
                 None
                 if path
@@ -191,7 +200,7 @@ class Pacman:
             backups |= {line.split("\t")[0] for line in parse_desc(text_or_none(path) or "").get("BACKUP", [])}
         paths = [os.path.join(self.root, each) for each in backups]
         found = [path + suffix for path in paths for suffix in _LEFT if os.path.exists(path + suffix)]
-        return sorted({*_package_files.beside([os.path.join(self.root, "etc")], _LEFT), *found})
+        return sorted({*leftovers(os.path.join(self.root, "etc"), _LEFT), *found})
 
     def locked_by(self) -> Optional[str]:
         return _lock(os.path.join(self._config.dbpath, "db.lck"))[0]
@@ -216,11 +225,9 @@ class Pacman:
 
     def _on_disk(self, action: Action) -> Optional[str]:
         """The file of the version before, from an earlier run or pacman's cache."""
-        pattern = _pattern(action.name, action.arch, action.before or "")
-        paths = _package_files.of_earlier_runs(pattern)
-        for cache in self._config.options.get("CacheDir", []):
-            paths += sorted(glob.glob(os.path.join(glob.escape(cache), pattern)))
-        return next((path for path in paths if not path.endswith(".sig")), None)
+        stem = _stem(action.name, action.arch, action.before or "")
+        caches = self._config.options.get("CacheDir", [])
+        return next((path for end in _COMPRESSED for path in pool.find(f"{stem}{end}", caches)), None)
 
     def _argv(self, *arguments: str) -> Tuple[str, ...]:
         return (*self._config.arguments(self._config.dbpath), *arguments)
@@ -276,13 +283,13 @@ def _number(desc: Desc, field: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _pattern(name: str, arch: str, version: str) -> str:
-    return f"{glob.escape(f'{name}-{version}-{arch}')}.pkg.tar*"
+def _stem(name: str, arch: str, version: str) -> str:
+    return f"{name}-{version}-{arch}.pkg.tar"
 
 
 def _file(folder: str, name: str, arch: str, version: Optional[str]) -> Optional[str]:
-    paths = glob.glob(os.path.join(glob.escape(folder), _pattern(name, arch, version or "")))
-    return next((path for path in sorted(paths) if not path.endswith((".sig", ".part"))), None)
+    paths = (os.path.join(folder, _stem(name, arch, version or "") + end) for end in _COMPRESSED)
+    return next((path for path in paths if os.path.exists(path)), None)
 
 
 def _paths(folder: str, packages: Sequence[Tuple[str, str, str]]) -> List[str]:

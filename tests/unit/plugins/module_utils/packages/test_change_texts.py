@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.packages import (
     _dnf_table,
-    _package_files,
     _settle,
     _zypper_texts,
     apk_change,
@@ -237,28 +236,3 @@ def test_pacman_upgrades_all_or_nothing(case):
     local = Local({name: {"NAME": [name], "VERSION": ["1"]} for name in ("a", "b")}, [])
     found = pacman_change._whole(wanted(*asked), offers, local)
     assert found is None if words is None else words in found
-
-
-def test_a_file_of_an_earlier_run_is_taken(tmp_path, monkeypatch):
-    monkeypatch.setenv("UPKEEP_STATE_DIR", str(tmp_path))
-    for run in ("run-1", "run-2"):
-        kept = tmp_path / "patch/runs" / run / "kept"
-        kept.mkdir(parents=True)
-        (kept / "tool-1.rpm").write_text(run)
-    found = _package_files.of_earlier_runs("tool-1.rpm")
-    assert [Path(path).read_text() for path in found] == ["run-2", "run-1"]
-    folder = tmp_path / "now"
-    folder.mkdir()
-    (folder / "tool-1.rpm.unfinished").write_text("of a try that was killed")
-    for _again in range(2):
-        assert Path(_package_files.put(found[0], str(folder))).read_text() == "run-2"
-    assert [path.name for path in folder.iterdir()] == ["tool-1.rpm"]
-
-
-def test_what_lies_beside_configuration_files(tmp_path):
-    for name in ("a.conf", "a.conf.rpmnew", "sub/b.rpmsave", "sub/c.rpmnews"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    found = _package_files.beside([str(tmp_path)], (".rpmnew", ".rpmsave"))
-    assert found == [str(tmp_path / "a.conf.rpmnew"), str(tmp_path / "sub/b.rpmsave")]
