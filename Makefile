@@ -16,6 +16,9 @@ ON        ?=
 FROM      ?=
 EXPORT    ?=
 IMPORT    ?=
+RUN       ?=
+PLAN      ?=
+ALL       ?=
 
 # Through the environment, so that blanks and quotes in them arrive as they are.
 export INVENTORY LIMIT PROJ
@@ -27,7 +30,7 @@ PLAY = ansible-playbook -i "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
 UPKEEP = .venv/bin/python -m upkeep
 
 .DEFAULT_GOAL := help
-.PHONY: help venv maintain backup-workflows restore restore-test proof-verify backup-key patch-level audit advisories report status doctor test lint docs clean lab lab-down lab-reset molecule bench disaster-drill
+.PHONY: help venv maintain backup-workflows restore restore-test proof-verify backup-key patch-level patch rollback audit advisories report status doctor test lint docs clean lab lab-down lab-reset molecule bench disaster-drill
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,7 +69,21 @@ disaster-drill: venv ## rebuild a lost host elsewhere: HOST=web1 ON=drill1 [FROM
 	  $(if $(filter 1 yes true,$(YES)),-e "disaster_confirm=$$ON") $(ARGS)
 
 patch-level: venv ## collect the patch level alone; changes no package
-	@$(PLAY) playbooks/patch.yml
+	@$(PLAY) playbooks/patch_level.yml
+
+patch: export HOST := $(HOST)
+patch: venv ## a patch run: HOST=web1 (or LIMIT=web, or ALL=1); PLAN=1 only plans and changes nothing
+ifeq ($(HOST)$(LIMIT)$(filter 1 yes true,$(ALL)),)
+	@echo "make patch changes packages, so it wants to be told where: HOST=web1, LIMIT=web, or ALL=1. PLAN=1 only plans. Nothing was done." >&2; exit 2
+else
+	@$(PLAY) playbooks/patch.yml $${HOST:+-e "target=$$HOST"} $(if $(filter 1 yes true,$(PLAN)),--check --diff)
+endif
+
+rollback: export HOST := $(HOST)
+rollback: export RUN := $(RUN)
+rollback: venv ## take a host back to the versions before a patch run: HOST=web1 RUN=20261123T200102Z-4711; PLAN=1 only looks
+	@ansible-playbook -i "$$INVENTORY" playbooks/rollback.yml -e "target=$$HOST" -e "patch_run=$$RUN" \
+	  $(if $(filter 1 yes true,$(PLAN)),--check --diff) $(ARGS)
 
 audit: venv ## collect the patch level, audit, write the audit documents
 	@$(PLAY) playbooks/audit.yml

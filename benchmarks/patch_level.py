@@ -164,7 +164,7 @@ def module_times(inventory: str, rounds: int, work: str) -> dict[str, list[float
     for number in range(2 * rounds):
         if number % 2 == 0:
             shell(_ad_hoc(inventory, FORGET), environment)
-        events, _took = play("playbooks/patch.yml", inventory, f"{work}/home")
+        events, _took = play("playbooks/patch_level.yml", inventory, f"{work}/home")
         for event in events:
             data = event.get("event_data", {})
             if event["event"] == "runner_on_ok" and data["task_action"] == "proven.upkeep.patch_level":

@@ -47,11 +47,13 @@ def rows(options: dict, defaults: dict, prefix: str = "") -> list[str]:
 
 
 def section(specs: dict, defaults: dict) -> str:
-    """The generated part: the entry points, then one table (every entry point of a role takes the same variables)."""
+    """The generated part: the entry points, then one table of what they take."""
     entries = [
         f"- `{name}`: {text(spec['short_description'])}. {text(spec['description'])}" for name, spec in specs.items()
     ]
-    options = next(iter(specs.values())).get("options", {})
+    options: dict = {}
+    for spec in specs.values():
+        options = {**options, **{name: one for name, one in spec.get("options", {}).items() if name not in options}}
     table = ["| variable | type | default | what it does |", "|---|---|---|---|", *rows(options, defaults)]
     return "\n".join([BEGIN, "", "Entry points:", "", *entries, "", *table, "", END])
 

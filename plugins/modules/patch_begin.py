@@ -92,6 +92,10 @@ data:
       description: The state of that unfinished run (C(upkeep.patch_state/1)), V(null) where there is none.
       type: dict
       returned: success
+    plan:
+      description: The plan of that run, V(null) where there is none.
+      type: dict
+      returned: success
     job:
       description: Its job as it is now, V(null) where it has none.
       type: dict

@@ -73,7 +73,7 @@ def test_the_main_job_leaves_evidence_and_a_second_run_makes_no_new_archive(clon
 @pytest.mark.once
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="no apt on this machine")
 def test_pending_is_what_a_full_upgrade_would_install(clone):
-    ran = clone.run("playbooks/patch.yml")
+    ran = clone.run("playbooks/patch_level.yml")
     assert ran.rc == 0, ran.stdout
     level = next(document["data"] for document in clone.observations() if document["phase"] == "patch_level")
     simulated = subprocess.run(

@@ -94,3 +94,20 @@ def maintain(clone: Clone, tmp_path: Path) -> Callable[..., Ran]:
         return clone.run(playbook, inventory=INVENTORY, cmdline=f"-i {more}", **extravars)
 
     return run
+
+
+@pytest.fixture
+def patch(clone: Clone, tmp_path: Path) -> Callable[..., Ran]:
+    """A patch run of the lab, from a clone with evidence of its own; `children` are groups besides the inventory's."""
+
+    def run(
+        children: dict[str, dict] | None = None,
+        playbook: str = "playbooks/patch.yml",
+        cmdline: str = "",
+        **extravars: Any,
+    ) -> Ran:
+        more = tmp_path / "groups.json"
+        more.write_text(json.dumps({"all": {"children": children or {}}}))
+        return clone.run(playbook, inventory=INVENTORY, cmdline=f"-i {more} {cmdline}", **extravars)
+
+    return run

@@ -70,6 +70,7 @@ def _begun(request: Request, name: str, manager: Transactions) -> Dict[str, Any]
     return {
         "patch_id": patch_id,
         "continues": continued,
+        "plan": None if continued is None else folder.load(folder.Folder(patch_id).plan),
         "job": None if running is None else running.document(),
         "ended": [state["patch_id"] for state in superseded],
         "before": before,
