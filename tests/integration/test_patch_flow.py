@@ -54,9 +54,9 @@ HOSTS = {
     "rebooted": ({"patch_level": {"data": {"reboot": {"required": True}}}},
                  [*THERE, *SETTLED[:2], "patch_reboot", *SETTLED[1:], *FREE], "patched", None),
     "cut": ({"patch_begin": left_at("applying")},
-            [*THERE[:4], "patch_apply apply", *SETTLED, *FREE], "patched", None),
+            [*THERE[:3], "patch_apply apply", *SETTLED, *FREE], "patched", None),
     "cut_back": ({"patch_begin": left_at("rolling_back")},
-                 [*THERE[:4], *BACK, *FREE], "rolled_back", None),
+                 [*THERE[:3], *BACK, *FREE], "rolled_back", None),
 }  # fmt: skip
 HOOK = """
 - name: "{{ hook | capitalize }} it"

@@ -69,7 +69,8 @@ def _job(said: Judgement, applied: Data | None) -> None:
 def _packages(said: Judgement, seen: Seen, after: Data, actions: compare.Actions) -> None:
     now = compare.versions(after.get("installed") or [])
     # The level of a run that goes on with an earlier one was collected in the middle of the change.
-    resumed = bool((seen.begin or {}).get("continues"))
+    continues = (seen.begin or {}).get("continues")
+    resumed = bool(continues)
     remembered = ((seen.begin or {}).get("before") or {}).get("packages")
     if resumed and remembered:
         before = _widened(compare.versions(remembered), now)
@@ -83,7 +84,8 @@ def _packages(said: Judgement, seen: Seen, after: Data, actions: compare.Actions
     found = compare.compare(before, now, actions)
     said.add_each("not_applied", found.missed)
     said.add_each("unplanned_change", found.unplanned)
-    if seen.level is not None:
+    # So were its marks, which the package manager sets right as its last step. Of a run that had ended they are whole.
+    if seen.level is not None and (not resumed or (continues or {}).get("stage") == "ended"):
         said.add_each("mark_changed", compare.marks(seen.level.get("installed") or [], after.get("installed") or []))
 
 

@@ -214,6 +214,11 @@ def test_a_run_that_goes_on_is_compared_with_what_it_began_with():
     half = level("openssl=2", "old=1", "vim=9")
     assert after(begin=begin, level=half).status == "ok"
     assert after(begin=begin, level=None).status == "ok"
+    # In the middle of its work the package manager has marks that it sets right in the end.
+    half["installed"][2]["auto"] = True
+    assert after(begin=begin, level=half).status == "ok"
+    ended = {**begin, "continues": {"stage": "ended"}}
+    assert told(after(begin=ended, level=half)) == [("mark_changed", "vim was marked automatic and is manual now")]
     crept = level("openssl=2", "old=1", "vim=9", "more=1")
     assert told(after((*AFTER, "more=1"), begin=begin, level=crept))[0][0] == "unplanned_change"
 
