@@ -74,13 +74,16 @@ def _put(selection: Selection, update: Update, known: Known, verdict: _Verdict) 
 
 
 def _judge(update: Update, known: Known, policy: Policy, now: datetime) -> _Verdict:
-    outside = _not_selected(update, known, policy)
-    if outside:
-        return outside
-    if update.get("blocked_by"):
-        return _Verdict(False, f"{str(update['blocked_by']).replace('_', ' ')}: {update.get('blocked_detail')}")
     names = (str(update["name"]), source(update))
     exempt = [each for each in policy.exceptions if matches(each.package, names)]
+    # What an exception names stays as it is, whatever else leaves it out.
+    stays = any(active(each, now.date()) for each in exempt)
+    outside = _not_selected(update, known, policy)
+    if outside:
+        return outside._replace(firm=outside.firm or stays)
+    if update.get("blocked_by"):
+        blocked = f"{str(update['blocked_by']).replace('_', ' ')}: {update.get('blocked_detail')}"
+        return _Verdict(False, blocked, firm=stays)
     for each in exempt:
         if active(each, now.date()):
             return _Verdict(False, f"exception until {each.expires} by {each.approver}: {each.reason}", firm=True)
