@@ -46,6 +46,9 @@ class Lab:
         self.broken.add(name)
         hosts.stop(self.hosts[name])
 
+    def start(self, name: str) -> None:
+        hosts.start(self.hosts[name])
+
     def kill(self, name: str) -> None:
         """Pull the plug: nobody says goodbye."""
         self.broken.add(name)
