@@ -42,7 +42,7 @@ printf '#!/bin/sh\nset -e\nsystemctl daemon-reload\n%s\nsystemctl restart tool.s
 chmod 755 "$build/DEBIAN/postinst"
 cd /srv/repository
 rm -f ./*.deb
-dpkg-deb -q --root-owner-group -b "$build" "/srv/repository/tool_$1_all.deb"
+dpkg-deb --root-owner-group -b "$build" "/srv/repository/tool_$1_all.deb" >/dev/null
 rm -r "$build"
 { dpkg-deb -f "tool_$1_all.deb"
   echo "Filename: ./tool_$1_all.deb"

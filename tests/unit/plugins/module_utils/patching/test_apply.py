@@ -41,16 +41,30 @@ def kill(step=False):
     """The runner, and what it runs as well: a machine that is switched off."""
     journal = Path(folder.Folder(RUN).job("apply")) / "journal.jsonl"
     events = [json.loads(line) for line in journal.read_text().splitlines() if line]
-    os.kill([event["pid"] for event in events if event["event"] == "begin"][-1], signal.SIGKILL)
+    pids = {kind: [event["pid"] for event in events if event["event"] == kind][-1] for kind in ("begin", "start")}
+    os.kill(pids["begin"], signal.SIGKILL)
     if step:
-        os.killpg([event["pid"] for event in events if event["event"] == "start"][-1], signal.SIGKILL)
+        os.killpg(pids["start"], signal.SIGKILL)
+    # A signal is on its way for a moment, in which the job still runs.
+    until(lambda: all(gone(pid) for pid in (pids["begin"], *([pids["start"]] if step else []))))
+
+
+def gone(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def until(true):
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def until_half(toy):
-    deadline = time.monotonic() + 20
-    while not list((toy.top / "half").iterdir()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: list((toy.top / "half").iterdir()))
 
 
 def test_applied_and_taken_back(toy, begun):

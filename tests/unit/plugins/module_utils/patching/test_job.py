@@ -40,13 +40,13 @@ def start(at, *steps, **more):
 
 
 def ended(at):
-    found = job.wait(str(at), 20)
+    found = job.wait(str(at), 60)
     assert found.job != "running"
     return found
 
 
 def until(condition):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
