@@ -71,10 +71,22 @@ class Host:
         events = [json.loads(line) for line in journal.read_text().splitlines() if line]
         os.kill(next(event["pid"] for event in events if event["event"] == "begin"), signal.SIGKILL)
         session = [event["pid"] for event in events if event["event"] == "start"][-1]
+        deadline = time.monotonic() + 60
+        while (left := self._of_session(session)) and time.monotonic() < deadline:
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+
+    @staticmethod
+    def _of_session(session):
+        found = []
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdecimal() and os.getsid(int(entry.name)) == session:
-                    os.kill(int(entry.name), signal.SIGKILL)
+                is_alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+                if entry.name.isdecimal() and is_alive and os.getsid(int(entry.name)) == session:
+                    found.append(int(entry.name))
+        return found
 
 
 @pytest.fixture
