@@ -40,7 +40,8 @@ options:
 """
 
 EXAMPLES = r"""
-- hosts: "{{ groups | proven.upkeep.ring_hosts(['ring_canary', 'ring_main'], 0) }}"
+- name: Touch the canaries
+  hosts: "{{ groups | proven.upkeep.ring_hosts(['ring_canary', 'ring_main'], 0) }}"
 """
 
 RETURN = r"""

@@ -34,11 +34,12 @@ mkdir -p "$build/DEBIAN" "$build/lib/systemd/system" "$build/etc"
 chmod 755 "$build"
 printf 'Package: tool\nVersion: %s\nArchitecture: all\nMaintainer: nobody <nobody@example.com>\nDescription: a tool\n' \
   "$1" >"$build/DEBIAN/control"
-printf '[Service]\nExecStart=%s\n' "${3:-/bin/sleep infinity}" >"$build/lib/systemd/system/tool.service"
+printf '[Service]\nExecStart=%s\n[Install]\nWantedBy=multi-user.target\n' "${3:-/bin/sleep infinity}" \
+  >"$build/lib/systemd/system/tool.service"
 echo "version $1" >"$build/etc/tool.conf"
 echo /etc/tool.conf >"$build/DEBIAN/conffiles"
-printf '#!/bin/sh\nset -e\nsystemctl daemon-reload\n%s\nsystemctl restart tool.service\n' "${2:-:}" \
-  >"$build/DEBIAN/postinst"
+{ printf '#!/bin/sh\nset -e\nsystemctl daemon-reload\nsystemctl -q enable tool.service\n'
+  printf '%s\nsystemctl restart tool.service\n' "${2:-:}"; } >"$build/DEBIAN/postinst"
 chmod 755 "$build/DEBIAN/postinst"
 cd /srv/repository
 rm -f ./*.deb
@@ -73,7 +74,7 @@ POLICY = {
 }
 ALL = {"ring_all": {"hosts": {"web1": {}, "web2": {}, "db1": {}}}}
 # The job's package manager is at its slow step.
-AT_WORK = "grep -q slow /proc/[0-9]*/cmdline"
+AT_WORK = "grep -q '[s]low' /proc/[0-9]*/cmdline"
 SLOW = "sh -c ': slow; sleep 25'"
 
 HOLD_LOCK = """

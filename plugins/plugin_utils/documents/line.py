@@ -25,7 +25,7 @@ def lines(observation: Observation, host_width: int = _NAME) -> list[str]:
         told += _rebuilt(part.data) if observation.phase == "disaster_drill" and isinstance(part.data, dict) else []
         told += _details(part.data) if observation.phase == "restore" and isinstance(part.data, dict) else []
         told += _next(observation.host, part) if observation.phase == "restore_test" and part.name else []
-        told += patch.next_lines(part.data) if observation.phase == "patch" and isinstance(part.data, dict) else []
+        told += patch.more_lines(part.data) if observation.phase == "patch" and isinstance(part.data, dict) else []
     return told
 
 

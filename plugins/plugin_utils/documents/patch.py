@@ -13,6 +13,7 @@ from .text import amount, duration, listing, plural, printable, size, table
 
 _REASON = 160
 _EACH = 5  # so many updates left out for one reason are named one by one
+_NOTES = 3
 _SIGNS = {"upgrade": "upgrade", "install": "install", "remove": "REMOVE", "downgrade": "DOWNGRADE"}
 
 
@@ -31,12 +32,13 @@ def words(document: Mapping[str, Any]) -> str:
     return ", ".join([*told, took]) if told or outcome == "patched" else ""
 
 
-def next_lines(document: Mapping[str, Any], indent: str = "      ") -> list[str]:
-    """What to do where it did not go as it should."""
-    told = advice(document)
-    if not told:
-        return []
-    return [f"{indent}next      {printable(told[key])}" for key in ("why", "command") if told[key]]
+def more_lines(document: Mapping[str, Any], indent: str = "      ") -> list[str]:
+    """What the policy's owner should know, and what to do where it did not go as it should."""
+    notes = list(document.get("notes") or [])
+    told = [f"{indent}note      {printable(note)}" for note in notes[:_NOTES]]
+    told += [f"{indent}note      and {amount(len(notes) - _NOTES)} more"] if len(notes) > _NOTES else []
+    to_do = advice(document) or {}
+    return told + [f"{indent}next      {printable(to_do[key])}" for key in ("why", "command") if to_do.get(key)]
 
 
 def _changed(changes: Sequence[Mapping[str, Any]]) -> list[str]:

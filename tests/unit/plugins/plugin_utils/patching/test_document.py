@@ -173,6 +173,16 @@ def test_a_host_name_cannot_break_out_of_the_command():
     assert told(made)[-1].endswith("make rollback HOST='we b;1' RUN=r1")
 
 
+def test_what_the_policys_owner_should_know_stands_below_the_line():
+    made = {**compose(results()), "notes": ["the exception of Ann ended", "two", "three", "four"]}
+    assert [line.split(maxsplit=1) for line in told(made)[1:]] == [
+        ["note", "the exception of Ann ended"],
+        ["note", "two"],
+        ["note", "three"],
+        ["note", "and 1 more"],
+    ]
+
+
 def test_what_a_rollback_that_was_asked_for_says():
     given = {"back": {"data": {"plan": plan()}}, "begin": at(1, continues=None)}
     given |= {"back_apply": at(5, **applied(changed=UNDONE)), "back_verify": VERIFIED, "back_level": {"data": level()}}
