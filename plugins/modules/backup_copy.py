@@ -65,7 +65,7 @@ options:
     default: 53687091200
   sealed_only:
     description:
-      - Bring only what is encrypted. What was vaulted before encryption was on stays in the vault; RV(data.left_plain)
+      - Bring only what is encrypted. What was vaulted before encryption was on stays in the vault; C(left_plain)
         says how many.
       - What of it is in the copy already stays there, by O(keep).
     type: bool

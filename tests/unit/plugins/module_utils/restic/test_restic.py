@@ -161,7 +161,7 @@ def test_secrets_reach_it_by_files_without_a_name(tmp_path, monkeypatch):
     got = (tmp_path / "got").read_text().split("\n")
     assert got == ["pass", "/srv/r", "[default]", "aws_access_key_id = AKIAXXX", "aws_secret_access_key = se/cr+et=",
                    "0", ""]  # fmt: skip
-    assert not [name for name in os.listdir(tmp_path / "state/restic")]
+    assert not os.listdir(tmp_path / "state/restic")
 
 
 @pytest.mark.parametrize(
