@@ -274,7 +274,7 @@ def _new(actions: Sequence[Action], native: str) -> Set[Key]:
 
 def _auto(note: Mapping[str, Any]) -> Set[Key]:
     """What was marked as automatically installed before anything was changed."""
-    return {(name, arch) for name, arch in note["auto"]}
+    return set(map(tuple, note["auto"]))
 
 
 def _marks(auto: Collection[Key]) -> List[Step]:

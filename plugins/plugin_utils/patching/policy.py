@@ -112,6 +112,17 @@ class Policy:
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
+def _limit(value: Any, key: str) -> Limit:
+    written = str(value).strip()
+    try:
+        number = fields.number(written.removesuffix("%").strip(), key)
+    except Wrong:
+        raise Wrong(f"{key}: {value!r} is neither a number of hosts nor a part such as 10%") from None
+    if written.endswith("%") and number > 100:
+        raise Wrong(f"{key}: {value!r} is more than all hosts")
+    return Limit(number, written.endswith("%"))
+
+
 # The role's variable without its prefix -> (the field of Policy, how it is read). Lists of entries: see `_LISTS`.
 _VARIABLES: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "mode": ("mode", lambda value, key: fields.choice(value, key, MODES)),
@@ -120,7 +131,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "outside_window": ("outside_window", fields.truth),
     "budget": ("budget", fields.number),
     "expected_duration": ("expected_duration", fields.number),
-    "ring_failures": ("ring_failures", lambda value, key: _limit(value, key)),
+    "ring_failures": ("ring_failures", _limit),
     "refresh": ("refresh", lambda value, key: fields.choice(value, key, ("never", "if_stale", "always"))),
     "max_age": ("max_age", fields.number),
     "backup": ("backup", lambda value, key: fields.choice(value, key, ("take", "require", "skip"))),
@@ -230,17 +241,6 @@ def _listed(value: Any) -> Listed:
     if not name or (equals and not version):
         raise Wrong(f"{value!r} is neither a name nor name=version")
     return Listed(name, version or None)
-
-
-def _limit(value: Any, key: str) -> Limit:
-    written = str(value).strip()
-    try:
-        number = fields.number(written.removesuffix("%").strip(), key)
-    except Wrong:
-        raise Wrong(f"{key}: {value!r} is neither a number of hosts nor a part such as 10%") from None
-    if written.endswith("%") and number > 100:
-        raise Wrong(f"{key}: {value!r} is more than all hosts")
-    return Limit(number, written.endswith("%"))
 
 
 def _plain(entry: Any) -> dict[str, Any]:

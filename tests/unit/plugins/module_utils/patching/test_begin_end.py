@@ -94,7 +94,9 @@ def test_a_lock_is_waited_for(toy, begun, monkeypatch):
     lock.write_text("812 apt-get")
     asked = []
 
-    class Letting(begin.changes.CHANGES["apt"]):
+    toys = begin.changes.CHANGES["apt"]
+
+    class Letting(toys):
         def locked_by(self):
             asked.append(1)
             if len(asked) == 3:

@@ -50,7 +50,7 @@ def test_a_unit_that_starts_in_time_is_no_problem(looks):
 
 def test_a_unit_that_is_gone_for_a_good_reason_is_none_either(looks, monkeypatch):
     looks(look(active=[]))
-    monkeypatch.setattr(examine.snapshot, "excused", lambda units: set(units))
+    monkeypatch.setattr(examine.snapshot, "excused", set)
     assert codes(examine.examine({}, 0, WELL)) == []
     monkeypatch.setattr(examine.snapshot, "excused", lambda units: set())
     assert codes(examine.examine({}, 0, WELL)) == ["unit_gone"]

@@ -58,7 +58,11 @@ def test_unknown_run_names_those_that_are_known(state_folder):
 
 def test_a_state_that_cannot_be_written_is_told(state_folder, monkeypatch):
     begun()
-    monkeypatch.setattr(folder.atomic, "write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+
+    def full(*_arguments):
+        raise OSError(28, "No space left")
+
+    monkeypatch.setattr(folder.atomic, "write_json", full)
     assert code(folder.note, RUN, stage="planned") == "state_unwritable"
     assert folder.state_of(RUN)["stage"] == "begun"
 

@@ -222,7 +222,7 @@ def test_the_runner_comes_out_of_a_zip(tmp_path):
     """As Ansible sends modules."""
     root = Path(job.__file__).parents[2]
     package = "ansible_collections/proven/upkeep/plugins"
-    names = [path for path in (root / "module_utils").rglob("*.py")]
+    names = list((root / "module_utils").rglob("*.py"))
     with zipfile.ZipFile(tmp_path / "payload.zip", "w") as payload:
         for folder in (
             "ansible_collections",

@@ -36,9 +36,11 @@ def level(*packages, health=None, metadata=None, **more):
     }  # fmt: skip
 
 
-def before(begin=BEGIN, of=None, plan=None, check=False, **variables):
+def before(begin=..., of=None, plan=None, check=False, **variables):
     made = policy.parse({f"patch_{name}": value for name, value in variables.items()}, NOW.date())
-    return preflight.judge(begin, of or level(), plan, made, NOW - timedelta(minutes=2), NOW, check)
+    return preflight.judge(
+        BEGIN if begin is ... else begin, of or level(), plan, made, NOW - timedelta(minutes=2), NOW, check
+    )
 
 
 def told(said):

@@ -36,10 +36,11 @@ def pending(name, **more):
     return {"name": name, "arch": "amd64", "installed": "1.0-1", "candidate": "1.0-2", "security": True, **more}
 
 
-def level(waiting=("openssl", "vim"), installed=PACKAGES, **more):
+def level(waiting=("openssl", "vim"), installed=None, **more):
     severe = {"severity": "critical", "severity_source": "Debian"}
     return {
-        "manager": "apt", "pending": [pending(name, **severe) for name in waiting], "installed": installed,
+        "manager": "apt", "pending": [pending(name, **severe) for name in waiting],
+        "installed": PACKAGES if installed is None else installed,
         "services_stale": [], "reboot": {"required": False}, "metadata": {"repositories": [SECURE]}, **more,
     }  # fmt: skip
 
