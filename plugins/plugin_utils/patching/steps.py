@@ -41,6 +41,7 @@ _RECORDS = {
 _LISTS = {"notes", "config_leftovers", "unfinished", "excluded", "deferred", "left", "run_ids"}
 _MAPPINGS = {"counts", "before", "continues", "plan", "boot"}
 _NESTED = {"before", "continues", "plan"}
+_LEVELS = ("level_after", "back_level")
 # Nothing is changed by then: what goes wrong is a refusal.
 BEFORE_CHANGE = ("preflight", "plan", "protect")
 
@@ -204,7 +205,8 @@ def entries(steps: Mapping[str, Step], run_id: str, details: Mapping[str, str]) 
     found = []
     for state in STATES:
         own = [step for step in steps.values() if STATE_OF[step.name] == state]
-        if own:
+        # The patch level alone was collected to know of a reboot: nobody has verified anything by it.
+        if any(step.name not in _LEVELS or step.is_bad for step in own):
             found.append(_entry(state, own, run_id, details.get(state)))
     return found
 

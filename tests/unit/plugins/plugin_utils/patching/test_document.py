@@ -87,6 +87,11 @@ def test_a_continued_run_tells_the_states_of_both():
     assert "goes on with run r0" in made["states"][1]["detail"]
 
 
+def test_a_host_that_did_not_come_back_was_not_verified():
+    made = compose(until("level_after") | {"reboot": error("reboot_timeout", "it did not come back")})
+    assert [each["state"] for each in made["states"]][-1] == "restart"
+
+
 def test_a_way_back_that_is_gone_on_with_says_why_it_was_begun():
     red = {"state": "verify", "status": "failed", "detail": "port_closed: port 443", "run_id": "r0"}
     left = {"stage": "rolling_back", "run_ids": ["r0"], "states": []}
