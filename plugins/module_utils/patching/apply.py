@@ -16,6 +16,8 @@ from . import begin, claim, folder, job, plan
 
 DIRECTIONS = ("apply", "back")
 _TRIES = 2  # how often one run starts a job that dies
+# What stands in the way of a first try, where it leaves everything as it was.
+_BEFORE_A_JOB = ("plan_moved", "plan_changed", "file_changed", "not_fetched", "irreversible")
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,21 @@ class Request:
 
 
 def run(request: Request) -> Dict[str, Any]:
-    """The module's data. Raises UpkeepError needs_root, unknown_run, plan_moved, claim_lost, job_not_started and those
-    of `folder` and of the package manager; then nothing was started."""
+    """The module's data. Raises UpkeepError needs_root, unknown_run, plan_moved, plan_changed, claim_lost,
+    job_not_started and those of `folder` and of the package manager; then nothing was started. What else goes wrong
+    once there is a job is `unfinished`: packages may be half changed."""
+    try:
+        return _run(request)
+    except UpkeepError as error:
+        if (
+            error.code not in _BEFORE_A_JOB
+            or job.look(folder.Folder(request.patch_id).job(request.direction)).job is None
+        ):
+            raise
+        raise UpkeepError("unfinished", f"its packages may be half changed: {error.message}", cause=error.code)
+
+
+def _run(request: Request) -> Dict[str, Any]:
     folder.needs_root()
     document = folder.plan_of(request.patch_id)
     state = folder.state_of(request.patch_id)
@@ -53,7 +68,7 @@ def run(request: Request) -> Dict[str, Any]:
     if found.job == "running":
         found = job.wait(path, request.wait)
     if found.job == "died" and _is_to_start(found, state, request.direction):
-        return run(request)  # once more, to repair it: the next try is the last
+        return _run(request)  # once more, to repair it: the next try is the last
     _note(request, state, applied=request.direction == "apply" and found.job == "ok")
     return _result(request, path, manager, actions, found, reattached)
 

@@ -166,26 +166,26 @@ def _remember(
     superseded: List[Dict[str, Any]],
     before: Mapping[str, Any],
 ) -> None:
+    where = folder.Folder(patch_id)
+    folder.save(where.before, before)
+    # Who was out of service when an earlier run was killed still is. Noted before that one's own note is closed: a run
+    # that is killed in between leaves it twice rather than nowhere.
+    drained = any(each["drained"] for each in superseded)
+    if continued is None:
+        for name in ("apply", "back"):  # of an ended run of the same id
+            folder.remove(where.job(name))
+        folder.save(where.state, {**folder.new_state(patch_id, request.host, request.by), "drained": drained})
+    else:
+        if continued["stage"] == "ended":  # to be undone: what an earlier way back came to is history
+            folder.remove(where.job("back"))
+            folder.note(patch_id, stage="rolling_back", outcome=None, ended=None)
+        others = [run_id for run_id in continued["run_ids"] if run_id != request.run_id]
+        folder.note(patch_id, run_ids=[*others, request.run_id], drained=continued["drained"] or drained)
     for state in superseded:
         if state["patch_id"] != patch_id:
             ended = times.iso(times.now())
             folder.note(state["patch_id"], stage="ended", outcome="refused", reason="superseded", ended=ended)
             folder.remove(folder.Folder(state["patch_id"]).new)
-    where = folder.Folder(patch_id)
-    folder.save(where.before, before)
-    if continued is None:
-        for name in ("apply", "back"):  # of an ended run of the same id
-            folder.remove(where.job(name))
-        state = folder.new_state(patch_id, request.host, request.by)
-        # Who was out of service when that run was killed still is.
-        state["drained"] = any(each["drained"] for each in superseded)
-        folder.save(where.state, state)
-        return
-    if continued["stage"] == "ended":  # to be undone: what an earlier way back came to is history
-        folder.remove(where.job("back"))
-        folder.note(patch_id, stage="rolling_back", outcome=None, ended=None)
-    others = [run_id for run_id in continued["run_ids"] if run_id != request.run_id]
-    folder.note(patch_id, run_ids=[*others, request.run_id])
 
 
 def _give_back(request: Request) -> None:

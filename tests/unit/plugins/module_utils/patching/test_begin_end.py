@@ -53,6 +53,32 @@ def test_what_an_earlier_run_left(toy, begun, stage):
         assert claim.release("r1")
 
 
+@pytest.mark.parametrize("stage", [None, "applied", "ended"])
+def test_who_is_out_of_service_is_never_forgotten(toy, begun, monkeypatch, stage):
+    """Neither where the run that takes over is killed in between, nor where it goes on with another one."""
+    run_of("r2", "planned", drained=True)
+    if stage:
+        run_of("r1", stage)
+        folder.save(folder.Folder("r1").plan, {"actions": []})
+    noted = folder.note
+
+    def killed(patch_id, *arguments, **changes):
+        done = noted(patch_id, *arguments, **changes)
+        if changes.get("reason") == "superseded":
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(folder, "note", killed)
+    undo = "r1" if stage == "ended" else None
+    with pytest.raises(KeyboardInterrupt):
+        begun("r3", undo=undo)
+    monkeypatch.setattr(folder, "note", noted)
+    data = begun("r4", undo=undo)
+    assert data["patch_id"] == ("r1" if stage else "r4")
+    assert folder.state_of(data["patch_id"])["drained"] is True
+    assert folder.state_of("r2")["stage"] == "ended"
+
+
 def test_a_run_that_could_not_even_write_its_state_is_none(toy, begun):
     folder.make(folder.Folder("r1").path)
     assert begun()["patch_id"] == RUN
