@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .. import times
 from ..errors import UpkeepError
@@ -17,7 +18,7 @@ from . import begin, claim, folder, job, plan
 DIRECTIONS = ("apply", "back")
 _TRIES = 2  # how often one run starts a job that dies
 # What stands in the way of a first try, where it leaves everything as it was.
-_BEFORE_A_JOB = ("plan_moved", "plan_changed", "file_changed", "not_fetched", "irreversible")
+_BEFORE_A_JOB = ("plan_moved", "plan_changed", "file_changed", "not_fetched", "irreversible", "state_unwritable")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _run(request: Request) -> Dict[str, Any]:
     actions = [Action.of(each) for each in document["actions"]]
     if request.check_mode:
         return _result(request, path, manager, actions, job.look(path), reattached=False)
-    claim.renew(request.patch_id, request.process)
+    _renew(request, path)
     with folder.locked():
         found = job.look(path)
         reattached = found.job is not None and not _is_of(found, state)
@@ -94,7 +95,24 @@ def _note(request: Request, state: Mapping[str, Any], applied: bool) -> None:
         now = folder.state_of(request.patch_id)
         if now["run_ids"][-1] == state["run_ids"][-1]:
             stage = {"stage": "applied"} if applied and now["stage"] == "applying" else {}
-            folder.note(request.patch_id, request.states, **stage)
+            with _on_a_full_disk():
+                folder.note(request.patch_id, request.states, **stage)
+
+
+def _renew(request: Request, path: str) -> None:
+    """Once there is a job it is looked after whether or not the host can write that down."""
+    with _on_a_full_disk() if job.look(path).job else contextlib.nullcontext():
+        claim.renew(request.patch_id, request.process)
+
+
+@contextlib.contextmanager
+def _on_a_full_disk() -> Iterator[None]:
+    """What cannot be noted is passed over: the job's own journal has its room, and tells the next run."""
+    try:
+        yield
+    except UpkeepError as error:
+        if error.code != "state_unwritable":
+            raise
 
 
 def _told(action: Action) -> str:

@@ -37,9 +37,10 @@ def end(request: Request) -> Dict[str, Any]:
     if running:
         folder.note(request.patch_id, request.states, **drained)
         return {"ended": False, "job": "running", "released": False, "removed": []}
+    # A run that ends has no more use for them, and on a full disk they make the room to note it.
+    folder.remove(folder.Folder(request.patch_id).new)
     ended = times.iso(times.now())
     folder.note(request.patch_id, request.states, stage="ended", outcome=request.outcome, ended=ended, **drained)
-    folder.remove(folder.Folder(request.patch_id).new)
     released = claim.release(request.patch_id)
     removed = prune(request.keep_runs, request.patch_id)
     return {"ended": True, "job": None if found is None else found.job, "released": released, "removed": removed}

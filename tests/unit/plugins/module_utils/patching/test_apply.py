@@ -287,3 +287,31 @@ def test_what_stands_in_the_way_of_a_job_that_began_is_not_harmless(toy, begun):
     folder.save(path, drawn_up)
     (toy.top / "hold").unlink()
     assert run(sha256)["job"] == "ok"
+
+
+def test_a_full_disk_before_and_in_the_middle(toy, begun, monkeypatch):
+    """Before a job it is an error that changes nothing; with one, it is looked after all the same."""
+    begun()
+    sha256 = toy.plan(RUN, UPGRADE)
+    full = []
+    saved = folder.save
+
+    def save(path, document):
+        if full:
+            raise folder.unwritable(path, OSError(28, "No space left on device"))
+        saved(path, document)
+
+    monkeypatch.setattr(folder, "save", save)
+    full.append(True)
+    assert code(sha256) == "state_unwritable"
+    full.clear()
+    (toy.top / "hold").touch()
+    assert run(sha256, wait=0)["job"] == "running"
+    full.append(True)
+    assert run(sha256, wait=0)["job"] == "running"
+    (toy.top / "hold").unlink()
+    assert run(sha256)["job"] == "ok"
+    full.clear()
+    assert begun("r2", process="ctl1/7/boot/1")["continues"]["stage"] == "applying"
+    assert run(sha256)["job"] == "ok"
+    assert (toy.history(), folder.state_of(RUN)["stage"]) == (["openssl 2"], "applied")

@@ -203,3 +203,18 @@ def test_a_run_whose_job_goes_on_is_not_ended(toy, begun):
     again = begun("r2", "ctl1/8/boot/2", over="ctl1/7/boot/1")
     assert (again["patch_id"], again["job"]["job"], again["problems"]) == (RUN, "running", [])
     assert apply.run(apply.Request(RUN, sha256, wait=20))["reattached"] is True
+
+
+def test_an_end_on_a_full_disk_makes_its_own_room(toy, begun, monkeypatch):
+    begun()
+    fetched = folder.make(folder.Folder(RUN).new)
+    saved = folder.save
+
+    def save(path, document):
+        if os.path.exists(fetched):
+            raise folder.unwritable(path, OSError(28, "No space left on device"))
+        saved(path, document)
+
+    monkeypatch.setattr(folder, "save", save)
+    assert end.end(end.Request(RUN, "refused"))["ended"] is True
+    assert (folder.state_of(RUN)["stage"], os.path.exists(claim.path())) == ("ended", False)
