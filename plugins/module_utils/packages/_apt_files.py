@@ -179,8 +179,11 @@ def read_note(folder: str) -> Dict[str, Any]:
     path = os.path.join(folder, _NOTE)
     try:
         with open(path, encoding="utf-8") as stream:  # noqa: PTH123
-            return dict(json.load(stream))
-    except (OSError, ValueError) as error:
+            note = dict(json.load(stream))
+        if not all({"name", "arch", "version", "sha256"} <= set(each) for each in note["files"]):
+            raise ValueError("it does not say which files there are")
+        return {"auto": [], "residues": [], **note}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UpkeepError(
             "not_fetched", f"{path} cannot be read ({error}): there are no package files to install from."
         )

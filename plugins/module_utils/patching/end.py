@@ -15,22 +15,24 @@ OUTCOMES = ("patched", "nothing_to_do", "planned", "rolled_back", "refused", "fa
 
 @dataclass(frozen=True)
 class Request:
-    """The module's parameters. `keep_runs`: of how many runs that changed packages the way back is kept."""
+    """The module's parameters. `run_id`: who ends it. `keep_runs`: how many runs that changed packages keep their way
+    back."""
 
     patch_id: str
     outcome: str
     states: Optional[Sequence[Mapping[str, Any]]] = None
     drained: Optional[bool] = None
     keep_runs: int = 3
+    run_id: Optional[str] = None
 
 
 def end(request: Request) -> Dict[str, Any]:
     """{"ended", "job", "released", "removed": [runs]}. A run whose job still runs is not ended, and keeps its claim.
 
-    Raises UpkeepError needs_root, unknown_run and those of `folder`.
+    Raises UpkeepError needs_root, unknown_run, claim_lost and those of `folder`.
     """
     folder.needs_root()
-    state = folder.state_of(request.patch_id)
+    state = claim.own(request.patch_id, request.run_id)
     found = begin.job_of(state) if state["stage"] not in (*folder.UNCHANGED_STAGES, "ended") else None
     running = found is not None and found.job == "running"
     drained = {} if request.drained is None else {"drained": request.drained}

@@ -218,3 +218,42 @@ def test_an_end_on_a_full_disk_makes_its_own_room(toy, begun, monkeypatch):
     monkeypatch.setattr(folder, "save", save)
     assert end.end(end.Request(RUN, "refused"))["ended"] is True
     assert (folder.state_of(RUN)["stage"], os.path.exists(claim.path())) == ("ended", False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"stage": "rolling"}, {"stage": None}, {"patch_id": "r9"}, {"run_ids": []}, {"states": None}, {"drained": "no"}],
+)
+def test_a_memory_that_makes_no_sense_is_a_sentence(toy, begun, wrong):
+    run_of("r1", "applying")
+    path = folder.Folder("r1").state
+    folder.save(path, {**folder.load(path), **wrong})
+    for does in (begun, lambda: folder.note("r1", stage="applied"), lambda: end.end(end.Request("r1", "failed"))):
+        with pytest.raises(UpkeepError, match=f"its {next(iter(wrong))} makes no sense") as caught:
+            does()
+        assert caught.value.code == "patch_unreadable"
+    assert folder.load(claim.path()) is None
+
+
+def test_a_claim_that_makes_no_sense_is_a_sentence(toy, begun):
+    folder.save(claim.path(), {"by": "ann"})
+    with pytest.raises(UpkeepError, match=r"claim\.json cannot be read") as caught:
+        begun()
+    assert caught.value.code == "patch_unreadable"
+
+
+@pytest.mark.parametrize("stage", ["planned", "applied"])
+def test_a_run_that_lost_its_host_does_not_end_what_another_one_does(toy, begun, stage):
+    """r1 was silent for so long that r2, of another controller, took over; then r1 comes to its end."""
+    begun("r1")
+    folder.note("r1", stage=stage)
+    folder.save(claim.path(), {**folder.load(claim.path()), "renewed_at": "2026-01-01T00:00:00Z"})
+    data = begun("r2", process="ctl2/1/boot/1")
+    assert (data["patch_id"], data["run_id"]) == ("r1" if stage == "applied" else "r2", "r2")
+    known = folder.state_of("r1")
+    with pytest.raises(UpkeepError, match="was taken over by") as caught:
+        end.end(end.Request("r1", "failed", run_id="r1"))
+    assert caught.value.code == "claim_lost"
+    assert folder.state_of("r1") == known
+    assert folder.load(claim.path())["run_id"] == "r2"
+    assert end.end(end.Request(data["patch_id"], "failed", run_id="r2"))["ended"] is True
