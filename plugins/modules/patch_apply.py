@@ -166,8 +166,8 @@ data:
       returned: success
 error_code:
   description: What went wrong, for programs. One of C(apply_failed), C(apply_died), C(apply_timeout), C(apply_running),
-    C(plan_moved), C(claim_lost), C(needs_root), C(unknown_run), C(job_not_started), C(patch_unreadable),
-    C(state_unwritable), or one of the package manager's.
+    C(plan_moved), C(plan_changed), C(unfinished), C(claim_lost), C(needs_root), C(unknown_run), C(job_not_started),
+    C(patch_unreadable), C(state_unwritable), or one of the package manager's.
   returned: failure
   type: str
   sample: plan_moved

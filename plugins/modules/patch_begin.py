@@ -83,6 +83,10 @@ data:
   returned: success
   type: dict
   contains:
+    run_id:
+      description: The run that claimed the host.
+      type: str
+      returned: success
     patch_id:
       description: The run to work on. An unfinished run's where there is one, else the one that begins.
       type: str

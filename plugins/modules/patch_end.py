@@ -32,6 +32,10 @@ options:
     description: The run.
     type: str
     required: true
+  run_id:
+    description: The run that does this, C(data.run_id) of M(proven.upkeep.patch_begin). Where another one has taken
+      the host over since, it fails (C(claim_lost)).
+    type: str
   outcome:
     description: What came of it.
     type: str
@@ -85,8 +89,8 @@ data:
       elements: str
       returned: success
 error_code:
-  description: What went wrong, for programs. One of C(needs_root), C(unknown_run), C(patch_unreadable),
-    C(state_unwritable).
+  description: What went wrong, for programs. One of C(needs_root), C(unknown_run), C(claim_lost),
+    C(patch_unreadable), C(state_unwritable).
   returned: failure
   type: str
   sample: unknown_run
@@ -102,6 +106,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "patch_id": {"type": "str", "required": True},
+            "run_id": {"type": "str"},
             "outcome": {"type": "str", "required": True, "choices": list(end.OUTCOMES)},
             "states": {"type": "list", "elements": "dict"},
             "drained": {"type": "bool"},

@@ -32,6 +32,10 @@ options:
     description: The run.
     type: str
     required: true
+  run_id:
+    description: The run that does this, C(data.run_id) of M(proven.upkeep.patch_begin). Where another one has taken
+      the host over since, it fails (C(claim_lost)).
+    type: str
   stage:
     description: How far it has come.
     type: str
@@ -64,8 +68,8 @@ data:
   returned: success
   type: dict
 error_code:
-  description: What went wrong, for programs. One of C(needs_root), C(unknown_run), C(patch_unreadable),
-    C(state_unwritable).
+  description: What went wrong, for programs. One of C(needs_root), C(unknown_run), C(claim_lost),
+    C(patch_unreadable), C(state_unwritable).
   returned: failure
   type: str
   sample: unknown_run
@@ -81,6 +85,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "patch_id": {"type": "str", "required": True},
+            "run_id": {"type": "str"},
             "stage": {"type": "str", "choices": [stage for stage in folder.STAGES if stage != "ended"]},
             "drained": {"type": "bool"},
             "reboot": {"type": "dict"},
@@ -88,11 +93,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = {name: value for name, value in module.params.items() if value is not None and name != "patch_id"}
+    given = {
+        name: value for name, value in module.params.items() if value is not None and name not in ("patch_id", "run_id")
+    }
     try:
         folder.needs_root()
         state = {}
         if not module.check_mode:
+            claim.own(module.params["patch_id"], module.params["run_id"])
             claim.renew(module.params["patch_id"])
             state = folder.note(module.params["patch_id"], **given)
     except UpkeepError as error:

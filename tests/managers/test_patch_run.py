@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.module_utils.packages import changes, registry
+from ansible_collections.proven.upkeep.plugins.module_utils.packages import _apt_files, apt_change, changes, registry
 from ansible_collections.proven.upkeep.plugins.module_utils.patching import (
     apply,
     begin,
@@ -176,3 +177,37 @@ def test_switched_off_in_the_middle(host):
     assert (finished["job"], finished["repaired"], finished["unfinished"]) == ("ok", True, []), finished["log"]
     assert host.debian.versions() == AFTER
     assert {each["name"]: each["from"] for each in finished["changed"]} == {"app": "1", "lib": "1", "extra": None}
+
+
+def test_no_room_for_what_is_fetched_or_kept(host, monkeypatch):
+    """A sentence, whatever the estimate was; and never a loss that policy may allow."""
+    host.debian.offer(LIB2)
+    host.debian.withdraw(LIB)  # so that it is to be put together
+    host.begin()
+    host.plan(lib="2")
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for module, name in ((_apt_files.shutil, "move"), (apt_change, "repack")):
+        with monkeypatch.context() as patched, pytest.raises(UpkeepError, match="make room") as caught:
+            patched.setattr(module, name, full)
+            patched.setattr(_apt_files.Source, "on_disk", lambda self, item: None)
+            host.protect()
+        assert caught.value.code == "no_space"
+    assert folder.state_of("r1")["stage"] == "planned"
+
+
+def test_a_file_that_was_changed_before_it_is_installed(host):
+    host.debian.offer(LIB2)
+    prepared(host, lib="2")
+    path = Path(folder.Folder("r1").new) / LIB2.file
+    path.unlink()
+    path.write_bytes(b"another")
+    with pytest.raises(UpkeepError) as caught:
+        host.apply()
+    assert (caught.value.code, folder.state_of("r1")["stage"]) == ("file_changed", "protected")
+    assert host.begin("r2", over="ctl1/r1/b/1")["ended"] == ["r1"]
+    host.plan(lib="2")
+    host.protect()
+    assert host.apply()["job"] == "ok"

@@ -75,9 +75,18 @@ class Source:
         return None
 
     def download(self, items: Sequence[Item], folder: str) -> Tuple[List[Item], str]:
-        """Download into `folder`; what came and is what the lists say, and what apt said where something did not."""
+        """Download into `folder`; what came and is what the lists say, and what apt said where something did not.
+
+        Raises UpkeepError `no_space`, `fetch_failed`.
+        """
         if not items:
             return [], ""
+        try:
+            return self._downloaded(items, folder)
+        except OSError as error:
+            raise not_written(f"{folder} cannot be written", error, path=folder)
+
+    def _downloaded(self, items: Sequence[Item], folder: str) -> Tuple[List[Item], str]:
         # A folder of the user's that apt lets its downloads run as: it need not be root who talks to the network.
         with tempfile.TemporaryDirectory(prefix="upkeep-", dir=_public_folder(self._archives)) as place:
             _hand_over(place)
@@ -143,8 +152,7 @@ def put(path: str, folder: str) -> None:
     try:
         pool.place(path, os.path.join(folder, os.path.basename(path)))
     except OSError as error:
-        code = "no_space" if error.errno == errno.ENOSPC else "fetch_failed"
-        raise UpkeepError(code, f"{path} cannot be copied to {folder}: {error.strerror}.", path=path)
+        raise not_written(f"{path} cannot be copied to {folder}", error, path=path)
 
 
 def write_note(folder: str, items: Iterable[Item], **facts: Any) -> None:
@@ -171,8 +179,11 @@ def read_note(folder: str) -> Dict[str, Any]:
     path = os.path.join(folder, _NOTE)
     try:
         with open(path, encoding="utf-8") as stream:  # noqa: PTH123
-            return dict(json.load(stream))
-    except (OSError, ValueError) as error:
+            note = dict(json.load(stream))
+        if not all({"name", "arch", "version", "sha256"} <= set(each) for each in note["files"]):
+            raise ValueError("it does not say which files there are")
+        return {"auto": [], "residues": [], **note}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UpkeepError(
             "not_fetched", f"{path} cannot be read ({error}): there are no package files to install from."
         )
@@ -197,10 +208,26 @@ def verified(folder: str, note: Mapping[str, Any], items: Iterable[Item]) -> Lis
     return paths
 
 
+def not_written(what: str, error: OSError, **details: Any) -> UpkeepError:
+    """What to raise when a package file cannot be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    then = "; make room, then run the patch run again" if full else ""
+    return UpkeepError(
+        "no_space" if full else "fetch_failed",
+        f"{what}: {error.strerror or error}; no package was changed{then}.",
+        **details,
+    )
+
+
 def _bring(path: str, folder: str) -> str:
     """A file of a folder that others write to into one that is ours, and ours it is; its new path. Raises OSError."""
     target = os.path.join(folder, os.path.basename(path) + ".new")
-    shutil.move(path, target)
+    try:
+        shutil.move(path, target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(target)  # the half that fitted
+        raise
     os.chown(target, os.geteuid(), os.getegid())
     os.chmod(target, 0o600)
     return target

@@ -10,6 +10,7 @@ has to like the state that the way forward broke off in.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import Any, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
@@ -194,6 +195,11 @@ class Apt:
         try:
             repack(item.name, item.arch, paths.status, os.path.join(folder, item.file), self._root)
         except (OSError, UpkeepError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                # With room there would be a way back: that is none of the losses that policy may allow.
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(folder, item.file) + ".new")
+                raise _apt_files.not_written(f"{item} cannot be kept in {folder}", error, path=folder)
             return f"no repository has it any more, and it cannot be put together: {error}"
         return None
 

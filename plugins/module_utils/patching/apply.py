@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .. import times
 from ..errors import UpkeepError
@@ -16,6 +17,8 @@ from . import begin, claim, folder, job, plan
 
 DIRECTIONS = ("apply", "back")
 _TRIES = 2  # how often one run starts a job that dies
+# What stands in the way of a first try, where it leaves everything as it was.
+_BEFORE_A_JOB = ("plan_moved", "plan_changed", "file_changed", "not_fetched", "irreversible", "state_unwritable")
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,21 @@ class Request:
 
 
 def run(request: Request) -> Dict[str, Any]:
-    """The module's data. Raises UpkeepError needs_root, unknown_run, plan_moved, claim_lost, job_not_started and those
-    of `folder` and of the package manager; then nothing was started."""
+    """The module's data. Raises UpkeepError needs_root, unknown_run, plan_moved, plan_changed, claim_lost,
+    job_not_started and those of `folder` and of the package manager; then nothing was started. What else goes wrong
+    once there is a job is `unfinished`: packages may be half changed."""
+    try:
+        return _run(request)
+    except UpkeepError as error:
+        if (
+            error.code not in _BEFORE_A_JOB
+            or job.look(folder.Folder(request.patch_id).job(request.direction)).job is None
+        ):
+            raise
+        raise UpkeepError("unfinished", f"its packages may be half changed: {error.message}", cause=error.code)
+
+
+def _run(request: Request) -> Dict[str, Any]:
     folder.needs_root()
     document = folder.plan_of(request.patch_id)
     state = folder.state_of(request.patch_id)
@@ -44,7 +60,7 @@ def run(request: Request) -> Dict[str, Any]:
     actions = [Action.of(each) for each in document["actions"]]
     if request.check_mode:
         return _result(request, path, manager, actions, job.look(path), reattached=False)
-    claim.renew(request.patch_id, request.process)
+    _renew(request, path)
     with folder.locked():
         found = job.look(path)
         reattached = found.job is not None and not _is_of(found, state)
@@ -53,7 +69,7 @@ def run(request: Request) -> Dict[str, Any]:
     if found.job == "running":
         found = job.wait(path, request.wait)
     if found.job == "died" and _is_to_start(found, state, request.direction):
-        return run(request)  # once more, to repair it: the next try is the last
+        return _run(request)  # once more, to repair it: the next try is the last
     _note(request, state, applied=request.direction == "apply" and found.job == "ok")
     return _result(request, path, manager, actions, found, reattached)
 
@@ -79,7 +95,24 @@ def _note(request: Request, state: Mapping[str, Any], applied: bool) -> None:
         now = folder.state_of(request.patch_id)
         if now["run_ids"][-1] == state["run_ids"][-1]:
             stage = {"stage": "applied"} if applied and now["stage"] == "applying" else {}
-            folder.note(request.patch_id, request.states, **stage)
+            with _on_a_full_disk():
+                folder.note(request.patch_id, request.states, **stage)
+
+
+def _renew(request: Request, path: str) -> None:
+    """Once there is a job it is looked after whether or not the host can write that down."""
+    with _on_a_full_disk() if job.look(path).job else contextlib.nullcontext():
+        claim.renew(request.patch_id, request.process)
+
+
+@contextlib.contextmanager
+def _on_a_full_disk() -> Iterator[None]:
+    """What cannot be noted is passed over: the job's own journal has its room, and tells the next run."""
+    try:
+        yield
+    except UpkeepError as error:
+        if error.code != "state_unwritable":
+            raise
 
 
 def _told(action: Action) -> str:

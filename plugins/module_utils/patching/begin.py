@@ -69,6 +69,7 @@ def _begun(request: Request, name: str, manager: Transactions) -> Dict[str, Any]
         _remember(request, patch_id, continued, superseded, before)
     return {
         "patch_id": patch_id,
+        "run_id": request.run_id,
         "continues": continued,
         "plan": None if continued is None else folder.load(folder.Folder(patch_id).plan),
         "job": None if running is None else running.document(),
@@ -126,7 +127,8 @@ def _half_configured(sentence: str) -> Dict[str, str]:
 
 def _unfinished(request: Request) -> Tuple[Optional[Dict[str, Any]], List[Dict[str, Any]]]:
     """(the run to go on with, the runs that changed nothing and are ended)."""
-    states = [state for state in map(_state_or_none, folder.run_ids()) if state is not None]
+    # A run that was killed before it could write its state has none: nothing of it is worth going on with.
+    states = [state for state in map(folder.state_or_none, folder.run_ids()) if state is not None]
     open_runs = [state for state in states if state["stage"] != "ended"]
     begun = [state for state in open_runs if state["stage"] not in folder.UNCHANGED_STAGES]
     superseded = [state for state in open_runs if state["stage"] in folder.UNCHANGED_STAGES]
@@ -142,11 +144,6 @@ def _unfinished(request: Request) -> Tuple[Optional[Dict[str, Any]], List[Dict[s
                 patch_id=state["patch_id"],
             )
     return folder.state_of(request.undo), [state for state in superseded if state["patch_id"] != request.undo]
-
-
-def _state_or_none(patch_id: str) -> Optional[Dict[str, Any]]:
-    """A run that was killed before it could write its state has none: nothing of it is worth going on with."""
-    return folder.load(folder.Folder(patch_id).state)
 
 
 def _wait_for_lock(manager: Transactions, patience: int) -> Optional[str]:
@@ -166,26 +163,26 @@ def _remember(
     superseded: List[Dict[str, Any]],
     before: Mapping[str, Any],
 ) -> None:
+    where = folder.Folder(patch_id)
+    folder.save(where.before, before)
+    # Who was out of service when an earlier run was killed still is. Noted before that one's own note is closed: a run
+    # that is killed in between leaves it twice rather than nowhere.
+    drained = any(each["drained"] for each in superseded)
+    if continued is None:
+        for name in ("apply", "back"):  # of an ended run of the same id
+            folder.remove(where.job(name))
+        folder.save(where.state, {**folder.new_state(patch_id, request.host, request.by), "drained": drained})
+    else:
+        if continued["stage"] == "ended":  # to be undone: what an earlier way back came to is history
+            folder.remove(where.job("back"))
+            folder.note(patch_id, stage="rolling_back", outcome=None, ended=None)
+        others = [run_id for run_id in continued["run_ids"] if run_id != request.run_id]
+        folder.note(patch_id, run_ids=[*others, request.run_id], drained=continued["drained"] or drained)
     for state in superseded:
         if state["patch_id"] != patch_id:
             ended = times.iso(times.now())
             folder.note(state["patch_id"], stage="ended", outcome="refused", reason="superseded", ended=ended)
             folder.remove(folder.Folder(state["patch_id"]).new)
-    where = folder.Folder(patch_id)
-    folder.save(where.before, before)
-    if continued is None:
-        for name in ("apply", "back"):  # of an ended run of the same id
-            folder.remove(where.job(name))
-        state = folder.new_state(patch_id, request.host, request.by)
-        # Who was out of service when that run was killed still is.
-        state["drained"] = any(each["drained"] for each in superseded)
-        folder.save(where.state, state)
-        return
-    if continued["stage"] == "ended":  # to be undone: what an earlier way back came to is history
-        folder.remove(where.job("back"))
-        folder.note(patch_id, stage="rolling_back", outcome=None, ended=None)
-    others = [run_id for run_id in continued["run_ids"] if run_id != request.run_id]
-    folder.note(patch_id, run_ids=[*others, request.run_id])
 
 
 def _give_back(request: Request) -> None:

@@ -25,6 +25,14 @@ def path() -> str:
     return os.path.join(folder.home(), "claim.json")
 
 
+def load() -> Optional[Dict[str, Any]]:
+    """The claim, whosever it is. Raises UpkeepError patch_unreadable."""
+    found = folder.load(path())
+    if found is not None and not isinstance(found.get("by") or {}, dict):
+        raise folder.unreadable(path(), "its by makes no sense")
+    return found
+
+
 def take(run_id: str, by: Mapping[str, Any], over: Optional[str] = None) -> Dict[str, Any]:
     """Claim this host for a run; the claim. `over`: a process that the caller knows to be dead.
 
@@ -32,11 +40,11 @@ def take(run_id: str, by: Mapping[str, Any], over: Optional[str] = None) -> Dict
     """
     with folder.locked():
         now = times.now()
-        held = folder.load(path())
-        if held is not None and stands(held, by, over, now):
-            raise _claimed(held, now)
-        since = held["claimed_at"] if held is not None and _is(held, by) else times.iso(now)
-        mine = {"run_id": run_id, "by": dict(by), "claimed_at": since, "renewed_at": times.iso(now)}
+        found = load()
+        if found is not None and stands(found, by, over, now):
+            raise _claimed(found, now)
+        since = found.get("claimed_at") if found is not None and _is(found, by) else None
+        mine = {"run_id": run_id, "by": dict(by), "claimed_at": since or times.iso(now), "renewed_at": times.iso(now)}
         folder.save(path(), mine)
         return mine
 
@@ -52,9 +60,9 @@ def stands(held: Mapping[str, Any], by: Mapping[str, Any], over: Optional[str], 
 
 def standing(by: Mapping[str, Any], over: Optional[str] = None) -> None:
     """`take` without taking, for check mode. Raises UpkeepError claimed."""
-    held, now = folder.load(path()), times.now()
-    if held is not None and stands(held, by, over, now):
-        raise _claimed(held, now)
+    found, now = load(), times.now()
+    if found is not None and stands(found, by, over, now):
+        raise _claimed(found, now)
 
 
 def renew(patch_id: str, process: Optional[str] = None) -> None:
@@ -63,25 +71,39 @@ def renew(patch_id: str, process: Optional[str] = None) -> None:
     Raises UpkeepError claim_lost if `process` is given and the claim is not that process's (any more).
     """
     with folder.locked():
-        held = folder.load(path())
-        its = (held or {}).get("by") or {}
+        found = load()
+        its = (found or {}).get("by") or {}
         if process is not None and its.get("process") != process:
-            now_held = f"{_who(held)} has it now" if held else "nobody has it now"
+            now_held = f"{_who(found)} has it now" if found else "nobody has it now"
             raise UpkeepError(
                 "claim_lost",
                 f"this host is not claimed by this run any more ({now_held}): nothing more is done here. Run the patch "
                 "run again; it goes on where this one was.",
-                claim=held,
+                claim=found,
             )
-        if held is not None and held.get("run_id") == folder.state_of(patch_id)["run_ids"][-1]:
-            folder.save(path(), {**held, "renewed_at": times.iso(times.now())})
+        if found is not None and found.get("run_id") == folder.state_of(patch_id)["run_ids"][-1]:
+            folder.save(path(), {**found, "renewed_at": times.iso(times.now())})
+
+
+def own(patch_id: str, run_id: Optional[str]) -> Dict[str, Any]:
+    """The run's state. Raises UpkeepError claim_lost where another one than `run_id`, if given, works on it now."""
+    state = folder.state_of(patch_id)
+    ended_by_another = state["stage"] == "ended" and state.get("reason") == "superseded"
+    if run_id is not None and (state["run_ids"][-1] != run_id or ended_by_another):
+        by = state["run_ids"][-1] if state["run_ids"][-1] != run_id else "another run, which ended it"
+        raise UpkeepError(
+            "claim_lost",
+            f"this host was taken over by {by}, since {run_id} had given no sign of life: what became of it is noted "
+            "by that one, and nothing more is done here.",
+        )
+    return state
 
 
 def release(patch_id: str) -> bool:
     """Give the host free if the claim is of the run that worked last on `patch_id`; whether it was."""
     with folder.locked():
-        held = folder.load(path())
-        if held is None or held.get("run_id") != folder.state_of(patch_id)["run_ids"][-1]:
+        found = load()
+        if found is None or found.get("run_id") != folder.state_of(patch_id)["run_ids"][-1]:
             return False
         try:
             os.unlink(path())

@@ -15,31 +15,34 @@ OUTCOMES = ("patched", "nothing_to_do", "planned", "rolled_back", "refused", "fa
 
 @dataclass(frozen=True)
 class Request:
-    """The module's parameters. `keep_runs`: of how many runs that changed packages the way back is kept."""
+    """The module's parameters. `run_id`: who ends it. `keep_runs`: how many runs that changed packages keep their way
+    back."""
 
     patch_id: str
     outcome: str
     states: Optional[Sequence[Mapping[str, Any]]] = None
     drained: Optional[bool] = None
     keep_runs: int = 3
+    run_id: Optional[str] = None
 
 
 def end(request: Request) -> Dict[str, Any]:
     """{"ended", "job", "released", "removed": [runs]}. A run whose job still runs is not ended, and keeps its claim.
 
-    Raises UpkeepError needs_root, unknown_run and those of `folder`.
+    Raises UpkeepError needs_root, unknown_run, claim_lost and those of `folder`.
     """
     folder.needs_root()
-    state = folder.state_of(request.patch_id)
+    state = claim.own(request.patch_id, request.run_id)
     found = begin.job_of(state) if state["stage"] not in (*folder.UNCHANGED_STAGES, "ended") else None
     running = found is not None and found.job == "running"
     drained = {} if request.drained is None else {"drained": request.drained}
     if running:
         folder.note(request.patch_id, request.states, **drained)
         return {"ended": False, "job": "running", "released": False, "removed": []}
+    # A run that ends has no more use for them, and on a full disk they make the room to note it.
+    folder.remove(folder.Folder(request.patch_id).new)
     ended = times.iso(times.now())
     folder.note(request.patch_id, request.states, stage="ended", outcome=request.outcome, ended=ended, **drained)
-    folder.remove(folder.Folder(request.patch_id).new)
     released = claim.release(request.patch_id)
     removed = prune(request.keep_runs, request.patch_id)
     return {"ended": True, "job": None if found is None else found.job, "released": released, "removed": removed}

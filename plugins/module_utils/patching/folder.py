@@ -80,7 +80,12 @@ def load(path: str) -> Optional[Dict[str, Any]]:
         why = str(error.strerror)
     except ValueError as error:
         why = str(error)
-    raise UpkeepError(
+    raise unreadable(path, why)
+
+
+def unreadable(path: str, why: str) -> UpkeepError:
+    """What to say of a file of the host's memory that makes no sense."""
+    return UpkeepError(
         "patch_unreadable",
         f"{path} cannot be read ({why}): look at the host, then move that file away and run the patch run again.",
         path=path,
@@ -115,7 +120,33 @@ def unwritable(path: str, error: OSError) -> UpkeepError:
 
 def state_of(patch_id: str) -> Dict[str, Any]:
     """The run's `upkeep.patch_state/1`. Raises UpkeepError unknown_run, patch_unreadable."""
-    return _known(patch_id, Folder(patch_id).state)
+    _known(patch_id, Folder(patch_id).state)
+    return state_or_none(patch_id) or {}
+
+
+def state_or_none(patch_id: str) -> Optional[Dict[str, Any]]:
+    """The run's `upkeep.patch_state/1`; None of one that was killed before it wrote any.
+
+    Raises UpkeepError patch_unreadable.
+    """
+    path = Folder(patch_id).state
+    state = load(path)
+    if state is None:
+        return None
+    wrong = [
+        key
+        for key, is_right in (
+            ("patch_id", state.get("patch_id") == patch_id),
+            ("stage", state.get("stage") in STAGES),
+            ("run_ids", isinstance(state.get("run_ids"), list) and bool(state["run_ids"])),
+            ("states", isinstance(state.get("states"), list)),
+            ("drained", isinstance(state.get("drained"), bool)),
+        )
+        if not is_right
+    ]
+    if wrong:
+        raise unreadable(path, f"its {wrong[0]} makes no sense")
+    return state
 
 
 def plan_of(patch_id: str) -> Dict[str, Any]:

@@ -45,6 +45,7 @@ _LINE = 512  # more than a journal's line takes
 _BEGINS_WITHIN_S = 30
 _TAIL = 256 << 10
 _PAUSE = 0.2
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ERROR = re.compile(r"^(dpkg: )?(error|E|failure|fatal)\b", re.IGNORECASE)
 
 
@@ -150,7 +151,7 @@ def wait(path: str, seconds: float) -> Look:
 
 def log_of(path: str) -> str:
     """The end of what was said, at most 256 KiB of it."""
-    return _tail(_in(path, "log"), _TAIL).decode("utf-8", "replace")
+    return _plain(_tail(_in(path, "log"), _TAIL))
 
 
 def cause(path: str, step: Optional[str]) -> Optional[str]:
@@ -185,7 +186,7 @@ def _document(step: Step) -> Dict[str, Any]:
 
 def _make_room(path: str, steps: int) -> int:
     """Blank lines at the end of the journal, which stays the same file (its lock is on it); how often it has begun."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(handle, b"\n" * (_LINE * (2 * steps + 4)))
         os.fsync(handle)
@@ -258,9 +259,15 @@ def _steps(events: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
 
 
 def _progress(path: str) -> str:
-    lines = _tail(path, 4096).decode("utf-8", "replace").replace("\r", "\n").splitlines()
+    lines = _plain(_tail(path, 4096)).splitlines()
     told = (line.strip()[:200] for line in reversed(lines) if line.strip() and not line.startswith(runner.HEAD))
     return next(told, "")
+
+
+def _plain(said: bytes) -> str:
+    """Text without what would write elsewhere on the screen that shows it: packages' scripts may say anything."""
+    text = said.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _tail(path: str, length: int) -> bytes:

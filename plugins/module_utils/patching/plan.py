@@ -103,18 +103,42 @@ def diff(document: Mapping[str, Any]) -> Dict[str, str]:
 
 
 def same(plan: Mapping[str, Any], plan_sha256: str, patch_id: str) -> None:
-    """Raises UpkeepError plan_moved where the host's plan is another than the one that was agreed to."""
+    """Raises UpkeepError plan_moved where the plan is another than the one that was agreed to, plan_changed where
+    it is that one no more.
+
+    What it holds counts, not what it says of itself: the file may have been edited.
+    """
     if plan.get("plan_sha256") != plan_sha256:
         raise UpkeepError(
             "plan_moved",
             f"the plan of {patch_id} on this host is {plan.get('plan_sha256')}, not {plan_sha256}: nothing was "
             "changed; plan again.",
         )
+    try:
+        actions = [Action.of(each) for each in plan["actions"]]
+        found = sha256(plan["host"], plan["manager"], plan.get("policy_sha256"), actions)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        found = ""
+    if found != plan_sha256:
+        path = folder.Folder(patch_id).plan
+        raise UpkeepError(
+            "plan_changed",
+            f"{path} is not as it was made: somebody changed it, and nothing is done by it. Look who did, then run the "
+            "patch run again.",
+            path=path,
+        )
 
 
 def still_unchanged(patch_id: str) -> None:
-    """Raises UpkeepError already_changed where the run is past its plan."""
-    stage = folder.state_of(patch_id)["stage"]
+    """Raises UpkeepError already_changed where the run is past its plan, claim_lost where another run has ended it."""
+    state = folder.state_of(patch_id)
+    stage = state["stage"]
+    if stage == "ended":
+        raise UpkeepError(
+            "claim_lost",
+            f"the run {patch_id} has ended on this host ({state.get('reason') or state['outcome']}): nothing more is "
+            "done in it. Run the patch run again.",
+        )
     if stage not in folder.UNCHANGED_STAGES:
         raise UpkeepError(
             "already_changed",

@@ -15,7 +15,7 @@ from typing import Any, Dict, Optional
 from .. import times
 from ..errors import UpkeepError
 from ..packages.host import is_container
-from . import folder, kernel_files, snapshot, systemd
+from . import folder, job, kernel_files, snapshot, systemd
 
 _DELAY = 2  # seconds: for the answer to leave the host before the connection goes
 # `systemctl is-system-running` while the system is on its way up or down.
@@ -78,9 +78,18 @@ def look(patch_id: str) -> Dict[str, Any]:
 
 
 def ask(patch_id: str) -> None:
-    """Ask for the noted reboot, unless it has happened. Raises UpkeepError."""
-    if not look(patch_id)["rebooted"]:
-        _trigger()
+    """Ask for the noted reboot, unless it has happened. Raises UpkeepError: `apply_running`, where it would cut off the
+    package manager."""
+    if look(patch_id)["rebooted"]:
+        return
+    where = folder.Folder(patch_id)
+    if any(job.look(where.job(direction)).job == "running" for direction in ("apply", "back")):
+        raise UpkeepError(
+            "apply_running",
+            f"This host was not rebooted, since the package manager works in the run {patch_id}: let that end, then "
+            "run the patch run again.",
+        )
+    _trigger()
 
 
 def _trigger() -> None:

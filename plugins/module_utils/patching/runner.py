@@ -39,7 +39,7 @@ class Journal:
     """The events of the job. A line that cannot be written is lost; the work goes on."""
 
     def __init__(self, path: str) -> None:
-        self.handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self.handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._end = 0
 
     def lock(self) -> bool:
@@ -106,7 +106,7 @@ def _relay(source: int, path: str) -> None:
     os.setsid()
     for number in (*_STOPPING, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     while True:
         data = os.read(source, 65536)
         if not data:

@@ -14,8 +14,8 @@ OUTCOMES = ("patched", "nothing_to_do", "planned", "rolled_back", "refused", "fa
 
 # What `patch_apply` refuses before it starts anything.
 _NOTHING_STARTED = {
-    "plan_moved", "claimed", "needs_root", "unknown_run", "bad_patch_id", "patch_unreadable", "manager_unsupported",
-    "not_kept",
+    "plan_moved", "plan_changed", "claimed", "needs_root", "unknown_run", "bad_patch_id", "patch_unreadable",
+    "manager_unsupported", "file_changed", "not_fetched", "not_kept", "irreversible", "state_unwritable",
 }  # fmt: skip
 # Stages of the host's own memory (upkeep.patch_state/1) in which packages may have been changed already.
 _TOUCHED = ("applying", "applied", "restarted", "verified", "rolling_back")

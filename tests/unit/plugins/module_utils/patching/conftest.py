@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils.packages import changes, registry
-from ansible_collections.proven.upkeep.plugins.module_utils.patching import begin, folder, snapshot
+from ansible_collections.proven.upkeep.plugins.module_utils.packages.transaction import Action
+from ansible_collections.proven.upkeep.plugins.module_utils.patching import begin, folder, plan, snapshot
 
 from tests import toy_manager
 
@@ -51,9 +50,9 @@ class ToyHost:
             {"action": action, "name": name, "arch": "all", "from": before, "to": after}
             for action, name, before, after in actions
         ]
-        sha256 = hashlib.sha256(repr(named).encode()).hexdigest()
-        plan = {"schema": "upkeep.plan/1", "manager": "apt", "actions": named, "plan_sha256": sha256}
-        folder.save(folder.Folder(patch_id).plan, plan)
+        sha256 = plan.sha256("web1", "apt", None, [Action.of(each) for each in named])
+        drawn_up = {"schema": "upkeep.plan/1", "host": "web1", "manager": "apt", "policy_sha256": None}
+        folder.save(folder.Folder(patch_id).plan, {**drawn_up, "actions": named, "plan_sha256": sha256})
         return sha256
 
 

@@ -255,3 +255,63 @@ def test_nothing_is_taken_back_while_it_is_applied(toy, begun):
     assert code(sha256, "back") == "apply_running"
     assert run(sha256)["job"] == "ok"
     assert run(sha256, "back")["job"] == "ok"
+
+
+@pytest.mark.parametrize("what", ["other", "none", "nonsense", "host"])
+def test_a_plan_that_was_edited_is_not_done(toy, begun, what):
+    begun()
+    sha256 = toy.plan(RUN, UPGRADE)
+    path = folder.Folder(RUN).plan
+    drawn_up = folder.load(path)
+    more = {
+        "other": {"actions": [*drawn_up["actions"], {**drawn_up["actions"][0], "name": "zlib"}]},
+        "none": {"actions": []},
+        "nonsense": {"actions": [7]},
+        "host": {"host": ["web2"]},
+    }[what]
+    folder.save(path, {**drawn_up, **more})
+    for direction in apply.DIRECTIONS:
+        assert code(sha256, direction) == "plan_changed"
+    assert (toy.history(), folder.state_of(RUN)["stage"]) == ([], "begun")
+
+
+def test_what_stands_in_the_way_of_a_job_that_began_is_not_harmless(toy, begun):
+    begun()
+    sha256 = toy.plan(RUN, UPGRADE)
+    (toy.top / "hold").touch()
+    assert run(sha256, wait=0)["job"] == "running"
+    path = folder.Folder(RUN).plan
+    drawn_up = folder.load(path)
+    folder.save(path, {**drawn_up, "actions": []})
+    assert code(sha256, wait=0) == "unfinished"
+    folder.save(path, drawn_up)
+    (toy.top / "hold").unlink()
+    assert run(sha256)["job"] == "ok"
+
+
+def test_a_full_disk_before_and_in_the_middle(toy, begun, monkeypatch):
+    """Before a job it is an error that changes nothing; with one, it is looked after all the same."""
+    begun()
+    sha256 = toy.plan(RUN, UPGRADE)
+    full = []
+    saved = folder.save
+
+    def save(path, document):
+        if full:
+            raise folder.unwritable(path, OSError(28, "No space left on device"))
+        saved(path, document)
+
+    monkeypatch.setattr(folder, "save", save)
+    full.append(True)
+    assert code(sha256) == "state_unwritable"
+    full.clear()
+    (toy.top / "hold").touch()
+    assert run(sha256, wait=0)["job"] == "running"
+    full.append(True)
+    assert run(sha256, wait=0)["job"] == "running"
+    (toy.top / "hold").unlink()
+    assert run(sha256)["job"] == "ok"
+    full.clear()
+    assert begun("r2", process="ctl1/7/boot/1")["continues"]["stage"] == "applying"
+    assert run(sha256)["job"] == "ok"
+    assert (toy.history(), folder.state_of(RUN)["stage"]) == (["openssl 2"], "applied")

@@ -53,6 +53,32 @@ def test_what_an_earlier_run_left(toy, begun, stage):
         assert claim.release("r1")
 
 
+@pytest.mark.parametrize("stage", [None, "applied", "ended"])
+def test_who_is_out_of_service_is_never_forgotten(toy, begun, monkeypatch, stage):
+    """Neither where the run that takes over is killed in between, nor where it goes on with another one."""
+    run_of("r2", "planned", drained=True)
+    if stage:
+        run_of("r1", stage)
+        folder.save(folder.Folder("r1").plan, {"actions": []})
+    noted = folder.note
+
+    def killed(patch_id, *arguments, **changes):
+        done = noted(patch_id, *arguments, **changes)
+        if changes.get("reason") == "superseded":
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(folder, "note", killed)
+    undo = "r1" if stage == "ended" else None
+    with pytest.raises(KeyboardInterrupt):
+        begun("r3", undo=undo)
+    monkeypatch.setattr(folder, "note", noted)
+    data = begun("r4", undo=undo)
+    assert data["patch_id"] == ("r1" if stage else "r4")
+    assert folder.state_of(data["patch_id"])["drained"] is True
+    assert folder.state_of("r2")["stage"] == "ended"
+
+
 def test_a_run_that_could_not_even_write_its_state_is_none(toy, begun):
     folder.make(folder.Folder("r1").path)
     assert begun()["patch_id"] == RUN
@@ -179,3 +205,57 @@ def test_a_run_whose_job_goes_on_is_not_ended(toy, begun):
     again = begun("r2", "ctl1/8/boot/2", over="ctl1/7/boot/1")
     assert (again["patch_id"], again["job"]["job"], again["problems"]) == (RUN, "running", [])
     assert apply.run(apply.Request(RUN, sha256, wait=20))["reattached"] is True
+
+
+def test_an_end_on_a_full_disk_makes_its_own_room(toy, begun, monkeypatch):
+    begun()
+    fetched = folder.make(folder.Folder(RUN).new)
+    saved = folder.save
+
+    def save(path, document):
+        if os.path.exists(fetched):
+            raise folder.unwritable(path, OSError(28, "No space left on device"))
+        saved(path, document)
+
+    monkeypatch.setattr(folder, "save", save)
+    assert end.end(end.Request(RUN, "refused"))["ended"] is True
+    assert (folder.state_of(RUN)["stage"], os.path.exists(claim.path())) == ("ended", False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"stage": "rolling"}, {"stage": None}, {"patch_id": "r9"}, {"run_ids": []}, {"states": None}, {"drained": "no"}],
+)
+def test_a_memory_that_makes_no_sense_is_a_sentence(toy, begun, wrong):
+    run_of("r1", "applying")
+    path = folder.Folder("r1").state
+    folder.save(path, {**folder.load(path), **wrong})
+    for does in (begun, lambda: folder.note("r1", stage="applied"), lambda: end.end(end.Request("r1", "failed"))):
+        with pytest.raises(UpkeepError, match=f"its {next(iter(wrong))} makes no sense") as caught:
+            does()
+        assert caught.value.code == "patch_unreadable"
+    assert folder.load(claim.path()) is None
+
+
+def test_a_claim_that_makes_no_sense_is_a_sentence(toy, begun):
+    folder.save(claim.path(), {"by": "ann"})
+    with pytest.raises(UpkeepError, match=r"claim\.json cannot be read") as caught:
+        begun()
+    assert caught.value.code == "patch_unreadable"
+
+
+@pytest.mark.parametrize("stage", ["planned", "applied"])
+def test_a_run_that_lost_its_host_does_not_end_what_another_one_does(toy, begun, stage):
+    """r1 was silent for so long that r2, of another controller, took over; then r1 comes to its end."""
+    begun("r1")
+    folder.note("r1", stage=stage)
+    folder.save(claim.path(), {**folder.load(claim.path()), "renewed_at": "2026-01-01T00:00:00Z"})
+    data = begun("r2", process="ctl2/1/boot/1")
+    assert (data["patch_id"], data["run_id"]) == ("r1" if stage == "applied" else "r2", "r2")
+    known = folder.state_of("r1")
+    with pytest.raises(UpkeepError, match="was taken over by") as caught:
+        end.end(end.Request("r1", "failed", run_id="r1"))
+    assert caught.value.code == "claim_lost"
+    assert folder.state_of("r1") == known
+    assert folder.load(claim.path())["run_id"] == "r2"
+    assert end.end(end.Request(data["patch_id"], "failed", run_id="r2"))["ended"] is True

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,8 +15,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
 from ansible_collections.proven.upkeep.plugins.module_utils.packages.transaction import Step
-from ansible_collections.proven.upkeep.plugins.module_utils.patching import job, launch
+from ansible_collections.proven.upkeep.plugins.module_utils.patching import folder, job, launch
 
 ABOUT = {"patch_id": "p", "run_id": "r", "name": "apply"}
 
@@ -264,3 +266,24 @@ def test_why_it_failed_is_what_the_failed_step_said(at, said, expected):
     )
     assert job.cause(str(at), ended(at).failed_step) == expected
     assert job.cause(str(at), None) is None
+
+
+def test_what_a_script_says_cannot_write_over_the_screen(tmp_path):
+    (tmp_path / "log").write_bytes(b"\n== one\nE: it \x1b[2Jfailed\x07\r 50%\r\xc2\x9b31m \xe2\x80\xaetxt\n")
+    said = job.log_of(str(tmp_path))
+    assert said == "\n== one\nE: it \ufffd[2Jfailed\ufffd\n 50%\n\ufffd31m \ufffdtxt\n"
+    assert job.cause(str(tmp_path), "one") == "E: it \ufffd[2Jfailed\ufffd"
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "log"])
+def test_a_link_in_its_place_is_not_written_through(tmp_path, state_folder, name):
+    other = tmp_path / "other"
+    other.write_text("precious\n")
+    path = folder.make(str(state_folder / "job"))
+    os.symlink(other, os.path.join(path, name))
+    with contextlib.suppress(UpkeepError):
+        job.start(
+            path, [Step("one", ("/bin/true",))], unit="u", about={"patch_id": "p", "run_id": "r", "name": "apply"}
+        )
+        job.wait(path, 20)
+    assert other.read_text() == "precious\n"

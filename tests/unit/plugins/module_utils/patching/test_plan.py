@@ -179,6 +179,18 @@ def test_what_is_wanted_has_to_be_named(shelf, bad):
     assert raised.value.code == "invalid_wanted"
 
 
+def test_a_run_that_another_one_has_ended_does_no_more(shelf):
+    made = plan.make(ask("app"))
+    folder.note(RUN, stage="ended", outcome="refused", reason="superseded")
+    for refused in (
+        lambda: plan.make(ask("app")),
+        lambda: protect.protect(protect.Request(RUN, made["plan_sha256"])),
+    ):
+        with pytest.raises(UpkeepError, match=r"has ended on this host \(superseded\)") as caught:
+            refused()
+        assert caught.value.code == "claim_lost"
+
+
 def test_a_run_that_changes_the_host_keeps_its_plan(shelf):
     made = plan.make(ask("app"))
     folder.note(RUN, stage="applying")

@@ -9,7 +9,7 @@ import json
 import pytest
 from ansible_collections.proven.upkeep.plugins.module_utils import atomic
 from ansible_collections.proven.upkeep.plugins.module_utils.errors import UpkeepError
-from ansible_collections.proven.upkeep.plugins.module_utils.patching import folder, kernel_files, reboot, snapshot
+from ansible_collections.proven.upkeep.plugins.module_utils.patching import folder, job, kernel_files, reboot, snapshot
 
 from tests import systemds
 
@@ -161,3 +161,11 @@ def test_an_unknown_run_is_said(host):
 
 def test_this_machine_tells_its_boot():
     assert snapshot.same_boot(snapshot.boot(), snapshot.boot()) is True
+
+
+def test_a_package_manager_at_work_is_not_cut_off(host, monkeypatch):
+    reboot.prepare(RUN, None)
+    monkeypatch.setattr(reboot.job, "look", lambda path: job.Look("running" if path.endswith("/back") else None))
+    with pytest.raises(UpkeepError) as caught:
+        reboot.ask(RUN)
+    assert (caught.value.code, host.asked) == ("apply_running", [])

@@ -64,6 +64,10 @@ CONTINUES = at(1, patch_id="r0", continues=LEFT, problems=[])
         (until("protected", protected=at(5, protected=False, sets=[])), "refused", "unprotected"),
         (until("drain", drain=error("hook", "the balancer is away")), "refused", "hook"),
         (until("apply", apply=error("plan_moved")), "refused", "plan_moved"),
+        (until("apply", apply=error("plan_changed")), "refused", "plan_changed"),
+        (until("apply", apply=error("file_changed")), "refused", "file_changed"),
+        (until("apply", apply=error("not_fetched")), "refused", "not_fetched"),
+        (until("apply", apply=error("unfinished")), "needs_attention", "apply_unknown"),
         (until("protect"), "refused", "cut_off"),
         ({}, "refused", "cut_off"),
         # something may have been changed, and nobody knows what
