@@ -8,7 +8,7 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import times
 from ..errors import UpkeepError
@@ -54,6 +54,7 @@ def begin(request: Request) -> Dict[str, Any]:
 
 def _begun(request: Request, name: str, manager: Transactions) -> Dict[str, Any]:
     continued, superseded = _unfinished(request)
+    drained = [state["patch_id"] for state in _states() if state["drained"]]
     patch_id = request.run_id if continued is None else continued["patch_id"]
     running = None if continued is None else job_of(continued)
     problems: List[Dict[str, str]] = []
@@ -66,10 +67,11 @@ def _begun(request: Request, name: str, manager: Transactions) -> Dict[str, Any]
         if continued is None:
             problems += [*health.problems(before["checks"]), *map(_half_configured, before["unfinished"])]
     if not request.check_mode:
-        _remember(request, patch_id, continued, superseded, before)
+        _remember(request, patch_id, continued, superseded, before, drained)
     return {
         "patch_id": patch_id,
         "continues": continued,
+        "drained": bool(drained),
         "plan": None if continued is None else folder.load(folder.Folder(patch_id).plan),
         "job": None if running is None else running.document(),
         "ended": [state["patch_id"] for state in superseded],
@@ -126,8 +128,7 @@ def _half_configured(sentence: str) -> Dict[str, str]:
 
 def _unfinished(request: Request) -> Tuple[Optional[Dict[str, Any]], List[Dict[str, Any]]]:
     """(the run to go on with, the runs that changed nothing and are ended)."""
-    states = [state for state in map(_state_or_none, folder.run_ids()) if state is not None]
-    open_runs = [state for state in states if state["stage"] != "ended"]
+    open_runs = [state for state in _states() if state["stage"] != "ended"]
     begun = [state for state in open_runs if state["stage"] not in folder.UNCHANGED_STAGES]
     superseded = [state for state in open_runs if state["stage"] in folder.UNCHANGED_STAGES]
     if request.undo is None:
@@ -144,9 +145,10 @@ def _unfinished(request: Request) -> Tuple[Optional[Dict[str, Any]], List[Dict[s
     return folder.state_of(request.undo), [state for state in superseded if state["patch_id"] != request.undo]
 
 
-def _state_or_none(patch_id: str) -> Optional[Dict[str, Any]]:
+def _states() -> List[Dict[str, Any]]:
     """A run that was killed before it could write its state has none: nothing of it is worth going on with."""
-    return folder.load(folder.Folder(patch_id).state)
+    states = [folder.load(folder.Folder(patch_id).state) for patch_id in folder.run_ids()]
+    return [state for state in states if state is not None]
 
 
 def _wait_for_lock(manager: Transactions, patience: int) -> Optional[str]:
@@ -165,6 +167,7 @@ def _remember(
     continued: Optional[Mapping[str, Any]],
     superseded: List[Dict[str, Any]],
     before: Mapping[str, Any],
+    drained: Sequence[str],
 ) -> None:
     for state in superseded:
         if state["patch_id"] != patch_id:
@@ -177,15 +180,22 @@ def _remember(
         for name in ("apply", "back"):  # of an ended run of the same id
             folder.remove(where.job(name))
         state = folder.new_state(patch_id, request.host, request.by)
-        # Who was out of service when that run was killed still is.
-        state["drained"] = any(each["drained"] for each in superseded)
-        folder.save(where.state, state)
+        folder.save(where.state, {**state, "drained": bool(drained)})
+        _hand_over(drained, patch_id)
         return
     if continued["stage"] == "ended":  # to be undone: what an earlier way back came to is history
         folder.remove(where.job("back"))
         folder.note(patch_id, stage="rolling_back", outcome=None, ended=None)
     others = [run_id for run_id in continued["run_ids"] if run_id != request.run_id]
-    folder.note(patch_id, run_ids=[*others, request.run_id])
+    folder.note(patch_id, run_ids=[*others, request.run_id], drained=bool(drained))
+    _hand_over(drained, patch_id)
+
+
+def _hand_over(drained: Sequence[str], patch_id: str) -> None:
+    """Who was out of service when a run was killed, or could not be undrained, still is: it is this run's to mend."""
+    for other in drained:
+        if other != patch_id:
+            folder.note(other, drained=False)
 
 
 def _give_back(request: Request) -> None:

@@ -76,6 +76,13 @@ def test_slices_until_it_ends(monkeypatch):
     assert action.said == ["  web1      patch         apply       running     30 s: Setting up x"]
 
 
+def test_a_job_that_cannot_be_asked_any_more_was_seen_at_work(monkeypatch):
+    lost = {"failed": True, "error_code": "claim_lost", "msg": "Ann has it now"}
+    result = Applies([answer("running"), lost], monkeypatch).go()
+    assert (result["error_code"], result["data"]["job"]) == ("claim_lost", "running")
+    assert "data" not in Applies([lost], monkeypatch).go(), "nothing was started"
+
+
 def test_a_dropped_connection_loses_nothing(monkeypatch):
     action = Applies([answer("running"), DROPPED, DROPPED, SENSELESS, answer("ok")], monkeypatch)
     assert action.go()["data"]["job"] == "ok"
