@@ -46,6 +46,9 @@ options:
     description: The run's state entries so far.
     type: list
     elements: dict
+  process:
+    description: Whose the claim has to be. By default this process's, filled in by an action plugin.
+    type: str
 seealso:
   - module: proven.upkeep.patch_begin
 """
@@ -64,8 +67,8 @@ data:
   returned: success
   type: dict
 error_code:
-  description: What went wrong, for programs. One of C(needs_root), C(unknown_run), C(patch_unreadable),
-    C(state_unwritable).
+  description: What went wrong, for programs. One of C(needs_root), C(claim_lost), C(unknown_run),
+    C(patch_unreadable), C(state_unwritable).
   returned: failure
   type: str
   sample: unknown_run
@@ -85,16 +88,18 @@ def main() -> None:
             "drained": {"type": "bool"},
             "reboot": {"type": "dict"},
             "states": {"type": "list", "elements": "dict"},
+            "process": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    given = {name: value for name, value in module.params.items() if value is not None and name != "patch_id"}
+    given = {name: value for name, value in module.params.items() if value is not None}
+    patch_id, process = given.pop("patch_id"), given.pop("process", None)
     try:
         folder.needs_root()
         state = {}
         if not module.check_mode:
-            claim.renew(module.params["patch_id"])
-            state = folder.note(module.params["patch_id"], **given)
+            claim.renew(patch_id, process)
+            state = folder.note(patch_id, **given)
     except UpkeepError as error:
         module.fail_json(**error.result())
     module.exit_json(changed=False, data=state)
