@@ -76,14 +76,14 @@ patch: venv ## a patch run: HOST=web1 (or LIMIT=web, or ALL=1); PLAN=1 only plan
 ifeq ($(HOST)$(LIMIT)$(filter 1 yes true,$(ALL)),)
 	@echo "make patch changes packages, so it wants to be told where: HOST=web1, LIMIT=web, or ALL=1. PLAN=1 only plans. Nothing was done." >&2; exit 2
 else
-	@$(PLAY) playbooks/patch.yml $${HOST:+-e "target=$$HOST"} $(if $(filter 1 yes true,$(PLAN)),--check --diff)
+	@$(PLAY) playbooks/patch.yml $${HOST:+-e "target=$$HOST"} $(if $(filter-out 0 no false,$(PLAN)),--check --diff)
 endif
 
 rollback: export HOST := $(HOST)
 rollback: export RUN := $(RUN)
 rollback: venv ## take a host back to the versions before a patch run: HOST=web1 RUN=20261123T200102Z-4711; PLAN=1 only looks
 	@ansible-playbook -i "$$INVENTORY" playbooks/rollback.yml -e "target=$$HOST" -e "patch_run=$$RUN" \
-	  $(if $(filter 1 yes true,$(PLAN)),--check --diff) $(ARGS)
+	  $(if $(filter-out 0 no false,$(PLAN)),--check --diff) $(ARGS)
 
 audit: venv ## collect the patch level, audit, write the audit documents
 	@$(PLAY) playbooks/audit.yml

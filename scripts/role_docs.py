@@ -24,7 +24,8 @@ def text(value: object) -> str:
 
 def kind(spec: dict) -> str:
     name = f"list of {spec['elements']}" if spec.get("elements") else spec.get("type", "str")
-    return f"{name}: {', '.join(map(str, spec['choices']))}" if "choices" in spec else name
+    choices = [str(each) for each in spec.get("choices") or [] if each is not None]  # null is what a survey leaves out
+    return f"{name}: {', '.join(choices)}" if choices else name
 
 
 def default_of(name: str, spec: dict, defaults: dict) -> str:

@@ -40,6 +40,7 @@ CHANGED = [{"name": "openssl", "arch": "amd64", "from": "1", "to": "2"}]
 WELL = {
     "patch_admit": {"admitted": True, "code": None, "reason": None, "ring": "ring_canary"},
     "patch_begin": {"patch_id": "20261124T020000Z-1", "continues": None, "plan": None, "job": None, "ended": [],
+                    "drained": False,
                     "before": {}, "problems": []},
     "patch_level": {
         "schema": "upkeep.patch_level/1", "manager": "apt", "host": {}, "metadata": {}, "installed": [], "pending": [],
@@ -78,6 +79,8 @@ class ActionModule(ActionBase):
         given = plain(self._task.args)
         qualifier = given.get(_QUALIFIED.get(name, ""))
         call = f"{name} {qualifier}" if qualifier else name
+        if self._task.check_mode:
+            call += " look"
         calls = Path(str(task_vars["fake_calls"])) / str(task_vars["inventory_hostname"])
         earlier = [json.loads(line)["call"] for line in calls.read_text().splitlines()] if calls.exists() else []
         with calls.open("a") as stream:

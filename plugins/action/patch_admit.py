@@ -22,6 +22,7 @@ class ActionModule(PolicyAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "ring": {"type": "str"},
         "rings": {"type": "list", "elements": "str"},
+        "begun": {"type": "str"},
         "only_check": {"type": "bool", "default": False},
     }
 
@@ -45,6 +46,7 @@ class ActionModule(PolicyAction):
             run=run,
             run_id=run_id,
             only_plans=self.check or policy.mode == "report",
+            begun=arguments["begun"],
         )
         found = admit(home, policy, asked, now)
         return {"run_id": run_id, **step(now, {**vars(found), "policy_sha256": policy.sha256, "run_id": run_id})}

@@ -41,13 +41,15 @@ class ActionModule(UpkeepAction):
         given.setdefault("process", processes.this())
         begun = said = time.monotonic()
         first: dict[str, Any] = {}
+        last: dict[str, Any] = {}
         while True:
             left = max(0, begun + timeout - time.monotonic())
             answer = self._slice({**given, "wait": min(given["wait"], int(left) + 1)}, reconnect)
             data = answer.get("data")
             if not isinstance(data, dict) or answer.get("failed"):
-                return answer
-            first = first or data
+                # It was seen at work: what cannot be asked any more may still be.
+                return {**answer, "data": last} if last else answer
+            first, last = first or data, data
             # One answer of many: when it all began, and who had begun it, tells the first.
             data.update(started=first["started"], reattached=first["reattached"])
             data["duration_ms"] = round((time.monotonic() - begun) * 1000)

@@ -18,7 +18,7 @@ from ansible_collections.proven.upkeep.plugins.plugin_utils import (
     sla,
 )
 from ansible_collections.proven.upkeep.plugins.plugin_utils._action import say, tool
-from ansible_collections.proven.upkeep.plugins.plugin_utils._recording import RecordingAction
+from ansible_collections.proven.upkeep.plugins.plugin_utils._recording import CHECK_FAILED, RecordingAction
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import engine
 from ansible_collections.proven.upkeep.plugins.plugin_utils.advisories import findings as advisories
 from ansible_collections.proven.upkeep.plugins.plugin_utils.documents.patch import plan_lines
@@ -45,6 +45,10 @@ class ActionModule(RecordingAction):
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Compose the document, show the plan where that is all there is, and record."""
+        failed = arguments["failed"] if isinstance(arguments["failed"], Mapping) else {}
+        if arguments["if_missing"] and failed.get("error_code") == CHECK_FAILED:
+            # Shown already, by the record that failed the check: it stays failed, and is not told twice.
+            return {"recorded": False, "failed": True, "msg": failed.get("msg"), "error_code": CHECK_FAILED}
         home, host = self.home(), self.inventory_name()
         results = steps.with_failure(arguments["results"], arguments["failed"], arguments["failed_step"])
         ran = steps.read(results)
@@ -70,6 +74,8 @@ class ActionModule(RecordingAction):
         parts, as_list = outcome.parts_of("patch", answer)
         observation = self.observed("patch", host, parts, as_list)
         told = self.recorded(observation, arguments["if_missing"])
+        if told.get("error_code") == CHECK_FAILED:
+            return {**told, "outcome": document["outcome"]}  # a failure is shown with all that it has
         return {**told, "outcome": document["outcome"], "patch": document}
 
     def _facts(

@@ -32,6 +32,11 @@ options:
   ring:
     description: The ring that the host is in; by default the first of O(rings) whose group holds it.
     type: str
+  begun:
+    description:
+      - The earlier run that left the host in the middle. What was begun is gone on with at any time, and
+        RV(data.notes) says so.
+    type: str
   only_check:
     description: Check the policy and nothing else.
     type: bool

@@ -96,6 +96,10 @@ data:
       description: The state of that unfinished run (C(upkeep.patch_state/1)), V(null) where there is none.
       type: dict
       returned: success
+    drained:
+      description: Whether an earlier run, unfinished or ended, left the host out of service.
+      type: bool
+      returned: success
     plan:
       description: The plan of that run, V(null) where there is none.
       type: dict

@@ -50,6 +50,9 @@ options:
     description: The run's state entries so far.
     type: list
     elements: dict
+  process:
+    description: Whose the claim has to be. By default this process's, filled in by an action plugin.
+    type: str
 seealso:
   - module: proven.upkeep.patch_begin
 """
@@ -90,19 +93,19 @@ def main() -> None:
             "drained": {"type": "bool"},
             "reboot": {"type": "dict"},
             "states": {"type": "list", "elements": "dict"},
+            "process": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    given = {
-        name: value for name, value in module.params.items() if value is not None and name not in ("patch_id", "run_id")
-    }
+    given = {name: value for name, value in module.params.items() if value is not None}
+    patch_id, run_id, process = given.pop("patch_id"), given.pop("run_id", None), given.pop("process", None)
     try:
         folder.needs_root()
         state = {}
         if not module.check_mode:
-            claim.own(module.params["patch_id"], module.params["run_id"])
-            claim.renew(module.params["patch_id"])
-            state = folder.note(module.params["patch_id"], **given)
+            claim.own(patch_id, run_id)
+            claim.renew(patch_id, process)
+            state = folder.note(patch_id, **given)
     except UpkeepError as error:
         module.fail_json(**error.result())
     module.exit_json(changed=False, data=state)

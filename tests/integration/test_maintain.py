@@ -147,6 +147,8 @@ def test_what_a_survey_leaves_empty_counts_as_not_given(clone):
         "backup_folder",
         "backup_force",
         "patch_max_age",
+        "patch_refresh",
+        "patch_manager",
         "gate_enforce",
         "report_keep_runs",
     )

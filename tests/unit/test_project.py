@@ -80,6 +80,12 @@ def test_role_variables_carry_its_name_and_are_specified(role):
     # Without one in the spec, null counts as not given; the defaults stand in one place.
     for spec in specs.values():
         assert not [name for name, option in spec.get("options", {}).items() if "default" in option]
+    # A survey may leave a question without an answer as null.
+    patch = load("roles/patch/meta/argument_specs.yml")["argument_specs"] if role == "patch" else {}
+    for spec in patch.values():
+        assert not [
+            name for name, each in (spec.get("options") or {}).items() if None not in each.get("choices", [None])
+        ]
 
 
 def test_the_sets_of_both_roles_have_the_same_options():

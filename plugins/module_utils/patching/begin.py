@@ -8,7 +8,7 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import times
 from ..errors import UpkeepError
@@ -54,6 +54,7 @@ def begin(request: Request) -> Dict[str, Any]:
 
 def _begun(request: Request, name: str, manager: Transactions) -> Dict[str, Any]:
     continued, superseded = _unfinished(request)
+    drained = [state["patch_id"] for state in _states() if state["drained"]]
     patch_id = request.run_id if continued is None else continued["patch_id"]
     running = None if continued is None else job_of(continued)
     problems: List[Dict[str, str]] = []
@@ -66,11 +67,12 @@ def _begun(request: Request, name: str, manager: Transactions) -> Dict[str, Any]
         if continued is None:
             problems += [*health.problems(before["checks"]), *map(_half_configured, before["unfinished"])]
     if not request.check_mode:
-        _remember(request, patch_id, continued, superseded, before)
+        _remember(request, patch_id, continued, superseded, before, drained)
     return {
         "patch_id": patch_id,
         "run_id": request.run_id,
         "continues": continued,
+        "drained": bool(drained),
         "plan": None if continued is None else folder.load(folder.Folder(patch_id).plan),
         "job": None if running is None else running.document(),
         "ended": [state["patch_id"] for state in superseded],
@@ -127,9 +129,7 @@ def _half_configured(sentence: str) -> Dict[str, str]:
 
 def _unfinished(request: Request) -> Tuple[Optional[Dict[str, Any]], List[Dict[str, Any]]]:
     """(the run to go on with, the runs that changed nothing and are ended)."""
-    # A run that was killed before it could write its state has none: nothing of it is worth going on with.
-    states = [state for state in map(folder.state_or_none, folder.run_ids()) if state is not None]
-    open_runs = [state for state in states if state["stage"] != "ended"]
+    open_runs = [state for state in _states() if state["stage"] != "ended"]
     begun = [state for state in open_runs if state["stage"] not in folder.UNCHANGED_STAGES]
     superseded = [state for state in open_runs if state["stage"] in folder.UNCHANGED_STAGES]
     if request.undo is None:
@@ -144,6 +144,12 @@ def _unfinished(request: Request) -> Tuple[Optional[Dict[str, Any]], List[Dict[s
                 patch_id=state["patch_id"],
             )
     return folder.state_of(request.undo), [state for state in superseded if state["patch_id"] != request.undo]
+
+
+def _states() -> List[Dict[str, Any]]:
+    """A run that was killed before it could write its state has none: nothing of it is worth going on with."""
+    states = map(folder.state_or_none, folder.run_ids())
+    return [state for state in states if state is not None]
 
 
 def _wait_for_lock(manager: Transactions, patience: int) -> Optional[str]:
@@ -162,27 +168,36 @@ def _remember(
     continued: Optional[Mapping[str, Any]],
     superseded: List[Dict[str, Any]],
     before: Mapping[str, Any],
+    drained: Sequence[str],
 ) -> None:
     where = folder.Folder(patch_id)
     folder.save(where.before, before)
     # Who was out of service when an earlier run was killed still is. Noted before that one's own note is closed: a run
     # that is killed in between leaves it twice rather than nowhere.
-    drained = any(each["drained"] for each in superseded)
+    is_drained = bool(drained)
     if continued is None:
         for name in ("apply", "back"):  # of an ended run of the same id
             folder.remove(where.job(name))
-        folder.save(where.state, {**folder.new_state(patch_id, request.host, request.by), "drained": drained})
+        folder.save(where.state, {**folder.new_state(patch_id, request.host, request.by), "drained": is_drained})
     else:
         if continued["stage"] == "ended":  # to be undone: what an earlier way back came to is history
             folder.remove(where.job("back"))
             folder.note(patch_id, stage="rolling_back", outcome=None, ended=None)
         others = [run_id for run_id in continued["run_ids"] if run_id != request.run_id]
-        folder.note(patch_id, run_ids=[*others, request.run_id], drained=continued["drained"] or drained)
+        folder.note(patch_id, run_ids=[*others, request.run_id], drained=is_drained)
     for state in superseded:
         if state["patch_id"] != patch_id:
             ended = times.iso(times.now())
             folder.note(state["patch_id"], stage="ended", outcome="refused", reason="superseded", ended=ended)
             folder.remove(folder.Folder(state["patch_id"]).new)
+    _hand_over(drained, patch_id)
+
+
+def _hand_over(drained: Sequence[str], patch_id: str) -> None:
+    """Who was out of service when a run was killed, or could not be undrained, still is: it is this run's to mend."""
+    for other in drained:
+        if other != patch_id:
+            folder.note(other, drained=False)
 
 
 def _give_back(request: Request) -> None:

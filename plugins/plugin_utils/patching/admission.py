@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,10 @@ _ENOUGH = 20  # so many durations of a host
 
 @dataclass(frozen=True)
 class Asked:
-    """Which host, in which ring order (`names` of groups), as part of which run; `run` None: nothing is recorded."""
+    """Which host, in which ring order (`names` of groups), as part of which run; `run` None: nothing is recorded.
+
+    `begun`: an earlier run that left the host in the middle, to be gone on with.
+    """
 
     host: str
     names: Sequence[str]
@@ -34,6 +37,7 @@ class Asked:
     run: runs.Run | None
     run_id: str
     only_plans: bool = False
+    begun: str | None = None
 
 
 @dataclass
@@ -50,7 +54,15 @@ class Admission:
 
 
 def admit(home: Path, policy: Policy, asked: Asked, now: datetime) -> Admission:
-    """Whether the host may start at that time. One that is only planned for may, at any time, with a note."""
+    """Whether the host may start at that time. With a note one may that is only planned for, or was begun earlier."""
+    found = _judged(home, policy, asked, now)
+    if asked.begun and not found.admitted:
+        told = f"goes on with run {asked.begun}, which left it in the middle, though it would not be started now"
+        return replace(found, admitted=True, code=None, reason=None, notes=[*found.notes, f"{told}: {found.reason}"])
+    return found
+
+
+def _judged(home: Path, policy: Policy, asked: Asked, now: datetime) -> Admission:
     order = rings.rings_of(asked.names, asked.groups, asked.targeted)
     own = rings.ring_of(order, asked.host)
     found = Admission(True, ring=order[own].name)

@@ -19,6 +19,7 @@ _BY_CODE = {
     "budget": ("no time was left for it in this run: patch it in the next", _PATCH),
     "ring_stopped": ("look at the hosts that failed before it, then patch again", _PATCH),
     "claimed": ("another run works on it: wait until that is done", _PATCH),
+    "claim_lost": ("another run took it over: wait until that is done", _PATCH),
     "lock_held": ("another package manager works there: let it finish, or see what keeps it", _PATCH),
     "interrupted": (_FINISH, _PATCH),
     "half_configured": (_FINISH, _PATCH),

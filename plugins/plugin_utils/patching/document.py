@@ -97,7 +97,7 @@ def composed(facts: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, A
         "drained": bool(facts.get("drained")),
         "undrained": None if undrain is None else not undrain.is_bad,
         "problems": _problems(steps),
-        "notes": _once(note for step in steps.values() for note in step.data.get("notes") or []),
+        "notes": _once([*_to_go_on(asked, began), *_notes(steps)]),
         "ran_by": dict(facts["ran_by"]),
         "tool": dict(facts["tool"]),
     }
@@ -154,6 +154,19 @@ def counts(level: Mapping[str, Any]) -> dict[str, Any] | None:
     """The counts of a patch level, or None where it was not seen."""
     found = level.get("counts")
     return {key: found.get(key) for key in _COUNTS} if isinstance(found, Mapping) else None
+
+
+def _to_go_on(asked: Asked, began: Mapping[str, Any]) -> list[str]:
+    """What a run would do that only looks at a host which an earlier one left in the middle."""
+    if not asked.was_touched or not (asked.predicted or asked.mode == "report"):
+        return []
+    what = "take back" if asked.stage == "rolling_back" else "finish"
+    told = f"run {began.get('patch_id')} left it in the middle ({asked.stage})"
+    return [f"{told}: the next patch run would {what} what that one planned, and make no plan of its own"]
+
+
+def _notes(steps: Mapping[str, Step]) -> list[str]:
+    return [note for step in steps.values() for note in step.data.get("notes") or []]
 
 
 def _data(steps: Mapping[str, Step], name: str) -> Mapping[str, Any]:

@@ -139,7 +139,11 @@ _VARIABLES: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "backup_sets": ("backup_sets", fields.texts),
     "reboot": ("reboot", lambda value, key: fields.choice(value, key, ("never", "if_needed", "always"))),
 }
-NAMES = tuple(f"patch_{name}" for name in (*_VARIABLES, "list", "rules", "exceptions", "windows"))
+# Numbers that the role's tasks hand on to the host, and the least that makes sense.
+_HANDED_ON = {
+    "soak": 0, "lock_patience": 0, "health_patience": 0, "apply_timeout": 1, "reboot_timeout": 1, "keep_runs": 1,
+}  # fmt: skip
+NAMES = tuple(f"patch_{name}" for name in (*_VARIABLES, *_HANDED_ON, "list", "rules", "exceptions", "windows"))
 
 
 def parse(variables: Mapping[str, Any], today: date) -> Policy:
@@ -154,6 +158,10 @@ def parse(variables: Mapping[str, Any], today: date) -> Policy:
         if fields.given(value):
             for taken in _tried(lambda: read(value, f"patch_{name}"), "", problems):  # noqa: B023
                 found[field] = taken
+    for name, least in _HANDED_ON.items():
+        value = variables.get(f"patch_{name}")
+        if fields.given(value):
+            _tried(lambda: fields.number(value, f"patch_{name}", least), "", problems)  # noqa: B023
     found["listed"] = _entries(variables, "patch_list", _listed, problems)
     found["rules"] = _entries(variables, "patch_rules", _rule, problems)
     found["exceptions"] = _entries(variables, "patch_exceptions", lambda value: _exempt(value, today), problems)

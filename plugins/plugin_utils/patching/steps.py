@@ -89,6 +89,8 @@ def with_failure(results: Mapping[str, Any], failed: Any, step: str | None = Non
     told = dict(results)
     if not isinstance(failed, Mapping) or not failed:
         return told
+    if failed.get("_ansible_no_log"):
+        failed = {"msg": "it failed, and its no_log hides why"}
     as_failed = failed if failed.get("unreachable") else {**failed, "failed": True}
     if step:
         return told if isinstance(told.get(step), Mapping) else {**told, step: as_failed}

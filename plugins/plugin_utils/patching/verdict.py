@@ -16,6 +16,7 @@ OUTCOMES = ("patched", "nothing_to_do", "planned", "rolled_back", "refused", "fa
 _NOTHING_STARTED = {
     "plan_moved", "plan_changed", "claimed", "needs_root", "unknown_run", "bad_patch_id", "patch_unreadable",
     "manager_unsupported", "file_changed", "not_fetched", "not_kept", "irreversible", "state_unwritable",
+    "claim_lost",
 }  # fmt: skip
 # Stages of the host's own memory (upkeep.patch_state/1) in which packages may have been changed already.
 _TOUCHED = ("applying", "applied", "restarted", "verified", "rolling_back")
@@ -60,7 +61,8 @@ def verdict(asked: Asked, steps: Mapping[str, Step]) -> Verdict:
     if before:
         return _not_begun(asked, before)
     if asked.mode == "report" or asked.predicted:
-        return Verdict("planned", None) if "plan" in steps else _cut_off(asked, "plan")
+        goes_on = asked.was_touched and "begin" in steps
+        return Verdict("planned", None) if "plan" in steps or goes_on else _cut_off(asked, "plan")
     if _is_empty_plan(steps) and not asked.was_touched and "apply" not in steps:
         return Verdict("nothing_to_do", None)
     return _changed(asked, steps)

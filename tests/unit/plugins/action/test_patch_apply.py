@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.proven.upkeep.plugins.action import patch_apply, patch_begin
+from ansible_collections.proven.upkeep.plugins.action import patch_apply, patch_begin, patch_note
 from ansible_collections.proven.upkeep.plugins.plugin_utils import processes
 from ansible_collections.proven.upkeep.plugins.plugin_utils.patching import claims
 
@@ -74,6 +74,21 @@ def test_slices_until_it_ends(monkeypatch):
     assert "failed" not in result
     assert action.asked[0]["process"] == processes.this()
     assert action.said == ["  web1      patch         apply       running     30 s: Setting up x"]
+
+
+def test_a_job_that_cannot_be_asked_any_more_was_seen_at_work(monkeypatch):
+    lost = {"failed": True, "error_code": "claim_lost", "msg": "Ann has it now"}
+    result = Applies([answer("running"), lost], monkeypatch).go()
+    assert (result["error_code"], result["data"]["job"]) == ("claim_lost", "running")
+    assert "data" not in Applies([lost], monkeypatch).go(), "nothing was started"
+
+
+def test_what_is_noted_is_noted_in_the_name_of_this_process():
+    action = object.__new__(patch_note.ActionModule)
+    action.vars, asked = {}, []
+    action._execute_module = lambda name, module_args, task_vars: asked.append(module_args) or {"data": {}}
+    assert action.act({"patch_id": "r1", "drained": False, "stage": None}) == {"data": {}}
+    assert asked == [{"patch_id": "r1", "drained": False, "process": processes.this()}]
 
 
 def test_a_dropped_connection_loses_nothing(monkeypatch):

@@ -101,6 +101,10 @@ def test_the_plan_is_shown_and_nothing_written(act, capsys):
     assert "2 packages planned, 1 left out; nothing was changed" in screen
     refused = act(patch_record, check=True, results=until("begin", begin=error("claimed")))
     assert (refused["failed"], refused["error_code"], refused["outcome"]) == (True, "check_failed", "refused")
+    assert "patch" not in refused, "what fails is shown with all that it has"
+    capsys.readouterr()
+    again = act(patch_record, check=True, results={}, failed=refused, if_missing=True)
+    assert (again["error_code"], again["msg"], capsys.readouterr().out) == ("check_failed", refused["msg"], "")
     assert act(patch_story, check=True)["skipped"] and not act.home.exists()
 
 

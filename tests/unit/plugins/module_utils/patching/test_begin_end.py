@@ -79,6 +79,16 @@ def test_who_is_out_of_service_is_never_forgotten(toy, begun, monkeypatch, stage
     assert folder.state_of("r2")["stage"] == "ended"
 
 
+@pytest.mark.parametrize("stage", folder.STAGES)
+def test_a_host_that_is_out_of_service_is_so_whoever_left_it_there(toy, begun, stage):
+    run_of("r1", "ended", drained=True)
+    run_of("r2", stage)
+    data = begun()
+    assert (data["drained"], folder.state_of(data["patch_id"])["drained"]) == (True, True)
+    end.end(end.Request(data["patch_id"], "patched", drained=False))
+    assert not begun("r4")["drained"], "and not for ever"
+
+
 def test_a_run_that_could_not_even_write_its_state_is_none(toy, begun):
     folder.make(folder.Folder("r1").path)
     assert begun()["patch_id"] == RUN

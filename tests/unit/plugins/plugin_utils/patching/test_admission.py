@@ -43,9 +43,9 @@ def world_fixture(home, open_run, observe):
             seen.hold([Part(None, status, reason, data={"schema": "upkeep.patch/1", "outcome": outcome})], False)
             observations.add(home, seen)
 
-        def asks(self, host, now=NOW, recorded=True, only_plans=False, **variables):
+        def asks(self, host, now=NOW, recorded=True, only_plans=False, begun=None, **variables):
             made = policy.parse({f"patch_{name}": value for name, value in variables.items()}, now.date())
-            asked = Asked(host, NAMES, GROUPS, EVERY, self.run if recorded else None, "r1", only_plans)
+            asked = Asked(host, NAMES, GROUPS, EVERY, self.run if recorded else None, "r1", only_plans, begun)
             return admit(home, made, asked, now)
 
     return World()
@@ -69,6 +69,15 @@ def test_a_failing_canary_stops_the_rings_after_it(world):
     assert world.asks("x").code == "ring_stopped", "hosts of no ring come last"
     assert world.asks("e1", ring_failures=1).admitted and world.asks("e1", ring_failures="50%").admitted
     assert not world.asks("e1", ring_failures="49%").admitted
+
+
+def test_what_was_begun_is_gone_on_with_at_any_time(world):
+    world.done("c2", *FAILED)
+    for asked in ({"windows": [{"days": ["wed"], "from": "22:00", "to": "23:00"}]}, {"budget": 1}, {}):
+        assert not world.asks("c1", **asked).admitted
+        found = world.asks("c1", begun="r0", **asked)
+        assert (found.admitted, found.code, found.reason) == (True, None, None)
+        assert found.notes[0].startswith("goes on with run r0, which left it in the middle")
 
 
 def test_an_earlier_ring_that_left_no_record_has_failed(world):

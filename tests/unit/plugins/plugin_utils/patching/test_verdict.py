@@ -145,6 +145,19 @@ def test_a_plan_alone():
     assert compose(until("select"), mode="report")["outcome"] == "refused"
 
 
+def test_what_no_log_hides_is_not_recorded():
+    told = steps.with_failure({}, {"failed": True, "msg": "token", "_ansible_no_log": True})
+    assert told["admit"]["failed"] and "token" not in str(told) and "no_log" in told["admit"]["msg"]
+
+
+@pytest.mark.parametrize("asked", [{"mode": "report"}, {"predicted": True}])
+def test_a_look_at_a_host_in_the_middle_says_what_would_be_gone_on_with(asked):
+    begin = {"data": {"patch_id": "r0", "continues": {"stage": "applying", "run_ids": ["r0"], "states": []}}}
+    made = compose(until("begin", begin=begin), **asked)
+    assert (made["outcome"], made["reason"]) == ("planned", None)
+    assert made["notes"][0].startswith("run r0 left it in the middle (applying): the next patch run would finish")
+
+
 @pytest.mark.parametrize(
     ("ran", "failed", "step", "expected"),
     [
